@@ -1,0 +1,1 @@
+"""Floor 1: documents and tokens, at rest and in flight."""

@@ -1,0 +1,53 @@
+"""Documents in flight: `Batch`, a thin view over a RecordBatch, and the names of the columns all share.
+
+A document's address is (shard, row). `text` is always `large_string`. The column `drop` holds the reason
+a document left; null means kept. `value` is the number that sank it.
+"""
+
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from corpus.buffers import utf8
+from corpus.errors import StageError
+from corpus.words import Words, words
+
+ID, TEXT, DOMAIN, DROP, VALUE = "id", "text", "domain", "drop", "value"
+CORE = pa.schema([(ID, pa.string()), (TEXT, pa.large_string()), (DOMAIN, pa.string())])
+"""What every document has. A source's `fields` follow, as nullable strings."""
+
+Columns = dict[str, pa.Array]
+"""Column name -> array with one value a row of the batch that was read."""
+
+
+class Batch:
+    """Rows of one shard, with the word pass computed at most once and shared by every stage."""
+
+    def __init__(self, rows: pa.RecordBatch) -> None:
+        """rows: columns as in CORE plus any that earlier sources and stages laid."""
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return int(self.rows.num_rows)
+
+    def column(self, name: str) -> pa.Array:
+        """The column of that name; StageError names those there are."""
+        if name not in self.rows.schema.names:
+            raise StageError(f"no column {name!r} in this batch; there are: {', '.join(self.rows.schema.names)}")
+        return self.rows.column(name)
+
+    @cached_property
+    def text(self) -> pa.Array:
+        """The newest text, `large_string` [N]."""
+        return self.column(TEXT)
+
+    @cached_property
+    def utf8(self) -> tuple[np.ndarray, np.ndarray]:
+        """Offsets int64 [N + 1] and bytes uint8 [B] of `text`."""
+        return utf8(self.text)
+
+    @cached_property
+    def words(self) -> Words:
+        """Words, lines, paragraphs and sentences of `text`, split once."""
+        return words(self.text)

@@ -1,0 +1,114 @@
+"""What a stage is. A stage lays columns beside documents; a document with a `drop` reason is gone.
+
+Settings are the stage: a frozen dataclass prints, compares, hashes and travels to a worker by itself.
+`Local` judges every document alone. `Global` compares documents: it sends small keyed rows about.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from corpus.documents import DROP, TEXT, VALUE, Batch, Columns
+from corpus.errors import StageError
+
+WORDS = "words"
+"""In `reads`: the shared word pass of the batch, so that the runner can time it apart from the stages."""
+
+
+class Needs(NamedTuple):
+    """What one task of a stage takes from a machine."""
+
+    cpus: float = 1
+    gpus: float = 0
+
+
+class Column(NamedTuple):
+    """A column that a stage lays: its Arrow type, and what its numbers mean, with the unit."""
+
+    type: pa.DataType
+    meaning: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Common to Local and Global. Subclasses add their settings as dataclass fields with defaults."""
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1  # raise it when the same settings give other columns; a golden test watches
+    reads: ClassVar[tuple[str, ...]] = (TEXT,)
+    needs: ClassVar[Needs] = Needs()
+
+    @property
+    def adds(self) -> Mapping[str, Column]:
+        """The columns this stage lays beside `drop` and `value`."""
+        return {}
+
+    def settings(self) -> dict[str, Any]:
+        """The settings as plain values, in the order of the fields."""
+        return asdict(self)
+
+    def schema(self) -> pa.Schema:
+        """What one shard's columns of this stage look like at rest."""
+        added = [pa.field(name, column.type) for name, column in self.adds.items()]
+        return pa.schema([(DROP, pa.string()), (VALUE, pa.float64()), *added])
+
+    def checked(self, columns: Columns, rows: int) -> pa.Table:
+        """The columns as a table in the declared schema; StageError where the contract is broken."""
+        schema = self.schema()
+        filled = {DROP: pa.nulls(rows, pa.string()), VALUE: pa.nulls(rows, pa.float64())} | columns
+        if set(filled) != set(schema.names):
+            raise StageError(f"{self.name} declares {schema.names} and laid {sorted(filled)}")
+        wrong = [name for name, array in filled.items() if len(array) != rows]
+        if wrong:
+            raise StageError(f"{self.name} laid {len(filled[wrong[0]]):,} rows of {wrong[0]!r} for {rows:,} documents")
+        return pa.table([filled[name] for name in schema.names], schema=schema)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Local(Stage):
+    """A stage that looks at one document at a time. How rows are batched must not matter."""
+
+    def annotate(self, batch: Batch) -> Columns:
+        """Columns of `adds`, and `drop` and `value` where it drops, one value a row."""
+        raise NotImplementedError
+
+
+class Verdicts(NamedTuple):
+    """What a Global decided on some documents: the rows of one shard, ascending, and their columns."""
+
+    rows: np.ndarray  # int64 [M]
+    columns: Columns  # M values each; documents not named keep null in every column
+
+
+@dataclass(frozen=True, kw_only=True)
+class Global(Stage):
+    """A stage that compares documents: emit -> match -> settle, each a map over parts with files between.
+
+    Rows travel; documents do not. Every step sees one partition, sorted, so that no result depends on how
+    many workers there are or which came first.
+    """
+
+    rounds: ClassVar[int] = 64  # settle stops at a fix-point; still moving after this many is an error
+
+    def emitted(self) -> pa.Schema:
+        """Columns of `emit`. The first is the key: rows with the same key meet in `match`."""
+        raise NotImplementedError
+
+    def emit(self, batch: Batch) -> pa.Table:
+        """Keyed rows of a batch; `row` counts from the batch's first document."""
+        raise NotImplementedError
+
+    def match(self, rows: pa.Table) -> pa.Table:
+        """Links among the rows of one key partition (address in place of row, sorted by key and rank)."""
+        raise NotImplementedError
+
+    def settle(self, links: pa.Table, turn: int) -> pa.Table:
+        """One round over one partition of links, keyed by the first column."""
+        raise NotImplementedError
+
+    def verify(self, texts: pa.Table) -> pa.Table:
+        """Judge settled links on real text; see stages/clusters.py."""
+        raise NotImplementedError
