@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from corpus.buffers import utf8
 from corpus.errors import StageError
+from corpus.selection import selected
 from corpus.words import Words, words
 
 ID, TEXT, DOMAIN, DROP, VALUE = "id", "text", "domain", "drop", "value"
@@ -51,3 +52,12 @@ class Batch:
     def words(self) -> Words:
         """Words, lines, paragraphs and sentences of `text`, split once."""
         return words(self.text)
+
+    def where(self, kept: np.ndarray) -> "Batch":
+        """The documents that a mask (bool [N]) keeps; words that were split already are not split again."""
+        if kept.all():
+            return self
+        fewer = Batch(self.rows.filter(pa.array(kept)))
+        if "words" in self.__dict__:
+            fewer.__dict__["words"] = selected(self.words, kept, self.utf8[0])
+        return fewer

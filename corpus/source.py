@@ -12,6 +12,10 @@ import pyarrow as pa
 from corpus.documents import CORE
 
 
+VERSION = 1
+"""Raise it when the same input and settings give other documents; shards of earlier versions are then redone."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """One entry of a recipe's `sources`.

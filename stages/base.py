@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 
 from corpus.documents import DROP, TEXT, VALUE, Batch, Columns
@@ -74,13 +73,6 @@ class Local(Stage):
     def annotate(self, batch: Batch) -> Columns:
         """Columns of `adds`, and `drop` and `value` where it drops, one value a row."""
         raise NotImplementedError
-
-
-class Verdicts(NamedTuple):
-    """What a Global decided on some documents: the rows of one shard, ascending, and their columns."""
-
-    rows: np.ndarray  # int64 [M]
-    columns: Columns  # M values each; documents not named keep null in every column
 
 
 @dataclass(frozen=True, kw_only=True)

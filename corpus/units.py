@@ -1,0 +1,252 @@
+"""From sources to units of work: expand the patterns, tell the formats, cut what is large.
+
+How files are cut depends on the files alone, never on how many workers there are. A unit's key covers
+everything its documents depend on, so a finished unit is found again by its key.
+"""
+
+import hashlib
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from corpus.documents import DOMAIN, DROP, ID, TEXT, VALUE
+from corpus.errors import RecipeError, SourceError
+from corpus.readers import FORMATS, text
+from corpus.readers.base import nearest
+from corpus.source import Extent, Source, Unit
+from corpus.storage import Found, filesystem, glob
+from corpus.streams import BLOCK, CODECS, SourceFile, codec
+
+UNIT_BYTES = 64_000_000
+"""Stored bytes of plain JSONL per unit, uncompressed ones of Parquet: about one shard of text (shards.py)."""
+
+BUNCH_BYTES, BUNCH_FILES = 32_000_000, 4096
+"""Text files per unit, whichever is reached first: small files cost by number, 0.2 ms each."""
+
+_WILD = re.compile(r"[*?\[]")
+_STEM = 40  # characters of a file's name in a key
+
+
+class File(NamedTuple):
+    """A matched file, its name below the source's fixed folder, its format, and its content's identity."""
+
+    found: Found
+    name: str
+    format: str
+    content: str
+
+
+class Part(NamedTuple):
+    """What becomes a unit."""
+
+    files: list[File]
+    extents: list[Extent]
+    stored_bytes: int
+
+
+def content_hash(url: str) -> str:
+    """blake2b-128 of the bytes as stored, hex. 800 MB/s, 4 MB at a time; SourceError where unreadable."""
+    digest = hashlib.blake2b(digest_size=16)
+    with SourceFile(url) as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def units(
+    sources: Sequence[Source], identity: Callable[[Found], str], unit_bytes: int = UNIT_BYTES
+) -> list[Unit]:
+    """Every source cut into units: sources in the recipe's order, files by format and then URL.
+
+    identity: what stands for a file's content in the keys, say a remembered `content_hash`.
+    Raises RecipeError where settings do not fit together, SourceError where a pattern matches nothing.
+    """
+    made: list[Unit] = []
+    seen: Counter[str] = Counter()
+    for place, source in enumerate(sources):
+        _refuse(source)
+        files = [File(*match, identity(match[0])) for match in matched(source)]
+        for part in _cut(files, unit_bytes):
+            key = _key(source, part)
+            seen[key] += 1  # equal bytes under an equal name, from two sources or folders
+            key = key if seen[key] == 1 else _key(source, part, seen[key])
+            made.append(Unit(place, part.files[0].format, tuple(part.extents), key, part.stored_bytes))
+    return made
+
+
+def _refuse(source: Source) -> None:
+    """RecipeError for settings that contradict each other."""
+    who = f"source {source.path!r}"
+    if source.domain is not None and source.domain_field is not None:
+        raise RecipeError(
+            f"{who}: both domain {source.domain!r} and domain_field {source.domain_field!r} are set. "
+            f"Keep one: a name for all its documents, or the field that holds it."
+        )
+    taken = {ID, TEXT, DOMAIN, DROP, VALUE} & set(source.fields)
+    twice = [name for name, times in Counter(source.fields).items() if times > 1]
+    if taken or twice:
+        raise RecipeError(
+            f"{who}: fields cannot hold {', '.join(sorted(taken) or twice)}: "
+            f"{'Winnow lays columns of that name itself' if taken else 'named twice'}. Take it out."
+        )
+    if not source.max_record_mb > 0:
+        raise RecipeError(f"{who}: max_record_mb is {source.max_record_mb:g}, but no record is that short")
+    if source.format is not None and source.format not in FORMATS:
+        raise RecipeError(f"{who}: no format {source.format!r}; {nearest(source.format, FORMATS)}")
+
+
+def matched(source: Source) -> list[tuple[Found, str, str]]:
+    """(file, name, format) of all that the source's patterns match: by format, then URL, each file once.
+
+    Names are paths below the folder that the pattern fixes; of several patterns, below what they share.
+    """
+    folders: dict[str, str] = {}  # pattern -> fixed folder
+    files: dict[str, tuple[Found, str]] = {}
+    for pattern in source.paths:
+        folders[pattern], found = _expanded(pattern, source)
+        files |= {one.url: (one, pattern) for one in found if one.url not in files}
+    shared = _shared(list(folders.values()))
+    rows = []
+    for one, pattern in files.values():
+        name = posixpath.relpath(filesystem(one.url)[1], shared if shared is not None else folders[pattern])
+        rows.append((one, name, _format(one.url, source)))
+    if any(form == "text" for _, _, form in rows):
+        text.refuse(source)
+    return sorted(rows, key=lambda row: (row[2], row[0].url))
+
+
+def _shared(folders: list[str]) -> str | None:
+    try:
+        return posixpath.commonpath(folders) or "."
+    except ValueError:  # of different stores
+        return None
+
+
+def _expanded(pattern: str, source: Source) -> tuple[str, list[Found]]:
+    """The folder a pattern fixes, and its files; SourceError where there are none."""
+    fs, path = filesystem(pattern)
+    if wild := _WILD.search(path):
+        folder, found = posixpath.dirname(path[: wild.start()]), glob(pattern)
+    elif fs.isdir(path):
+        below = glob(posixpath.join(pattern, "**"))
+        folder, found = path, [one for one in below if source.format or _suffixed(one.url)]
+    else:
+        folder, found = posixpath.dirname(path), glob(pattern)
+    if not found:
+        raise SourceError(f"source {pattern!r}: no file matches. {_instead(fs, path, folder)}")
+    return folder, found
+
+
+def _instead(fs, path: str, folder: str) -> str:  # type: ignore[no-untyped-def]
+    """What there is near a path that matched nothing."""
+    if fs.isdir(path):
+        return f"The folder holds no file of a known suffix: {_suffixes()}. Set `format` to read others."
+    while not fs.isdir(folder) and posixpath.dirname(folder) not in (folder, ""):
+        path, folder = folder, posixpath.dirname(folder)
+    if not fs.isdir(folder):
+        return "Nor is there any folder above it."
+    there = sorted(posixpath.basename(p.rstrip("/")) for p in fs.ls(folder, detail=False))
+    return f"In {folder}, for {posixpath.basename(path)!r}: {nearest(posixpath.basename(path), there)}."
+
+
+def _suffixed(url: str) -> str | None:
+    """The format by the file's suffix, one of a compression aside."""
+    name = url.lower()
+    packed = codec(name) is not None
+    name = name.rsplit(".", 1)[0] if packed else name
+    forms = (form for form, it in FORMATS.items() if name.endswith(it.suffixes))
+    form = next(forms, None)
+    return None if packed and form == "parquet" else form
+
+
+def _format(url: str, source: Source) -> str:
+    form = source.format or _suffixed(url)
+    if form is None:
+        raise SourceError(
+            f"{url}: no format has this suffix. There are {_suffixes()}; all but Parquet also followed by "
+            f"{', '.join(CODECS)}. Set the source's `format` ({', '.join(FORMATS)}), or narrow its path."
+        )
+    return form
+
+
+def _suffixes() -> str:
+    return "; ".join(f"{form} ({' '.join(it.suffixes)})" for form, it in FORMATS.items())
+
+
+def _cut(files: list[File], unit_bytes: int) -> Iterator[Part]:
+    for file in files:
+        if file.format == "parquet":
+            yield from _row_groups(file, unit_bytes)
+        elif file.format == "jsonl":
+            yield from _ranges(file, unit_bytes)
+    yield from _bunches([file for file in files if file.format == "text"])
+
+
+def _ranges(file: File, unit_bytes: int) -> Iterator[Part]:
+    url, size = file.found.url, file.found.size
+    if codec(url) is not None:
+        yield Part([file], [Extent(url, file.name, 0, -1)], size)
+        return
+    for start in range(0, max(1, size), unit_bytes):
+        end = min(size, start + unit_bytes)
+        yield Part([file], [Extent(url, file.name, start, end)], end - start)
+
+
+def _row_groups(file: File, unit_bytes: int) -> Iterator[Part]:
+    """Runs of row groups; a file whose footer cannot be read is one unit, and its reader will say why."""
+    url, name, size = file.found.url, file.name, file.found.size
+    try:
+        with SourceFile(url) as opened:
+            raw: Any = opened
+            meta = pq.ParquetFile(raw).metadata
+            weights = [max(0, meta.row_group(g).total_byte_size) for g in range(meta.num_row_groups)]
+    except (pa.ArrowException, OSError):
+        weights = []
+    if not weights:
+        yield Part([file], [Extent(url, name, 0, -1)], size)
+        return
+    before = [0, *accumulate(weights)]
+    start = 0
+    for end in range(1, len(weights) + 1):
+        if before[end] - before[start] >= unit_bytes or end == len(weights):
+            # Shares of the stored bytes that add up to the file's size.
+            stored = size * before[end] // max(1, before[-1]) - size * before[start] // max(1, before[-1])
+            yield Part([file], [Extent(url, name, start, end)], stored)
+            start = end
+
+
+def _bunches(files: list[File]) -> Iterator[Part]:
+    bunch: list[File] = []
+    for file in files:
+        if len(bunch) == BUNCH_FILES or (bunch and _stored(bunch) + file.found.size > BUNCH_BYTES):
+            yield _bunch(bunch)
+            bunch = []
+        bunch.append(file)
+    if bunch:
+        yield _bunch(bunch)
+
+
+def _bunch(files: list[File]) -> Part:
+    return Part(files, [Extent(file.found.url, file.name, 0, -1) for file in files], _stored(files))
+
+
+def _stored(files: list[File]) -> int:
+    return sum(file.found.size for file in files)
+
+
+def _key(source: Source, part: Part, copy: int = 1) -> str:
+    """`<stem of the first file>-<16 hex>`, safe as a file name. Where the files lie does not change it."""
+    settings = [part.files[0].format, source.domain, source.domain_field, source.text_field, source.id_field]
+    contents = {file.name: file.content for file in part.files}
+    extents = [(extent.name, extent.start, extent.end, contents[extent.name]) for extent in part.extents]
+    covered = orjson.dumps([*settings, list(source.fields), source.max_record_mb, extents, copy])
+    stem = posixpath.basename(part.files[0].name).split(".")[0]
+    safe = re.sub(r"[^A-Za-z0-9_-]", "_", stem)[:_STEM] or "unit"
+    return f"{safe}-{hashlib.blake2b(covered, digest_size=8).hexdigest()}"

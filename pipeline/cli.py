@@ -1,0 +1,251 @@
+"""The command line. Every verb has `--json`; exit code 0: done, 1: the work failed, 2: it was asked wrongly.
+
+Nothing heavy is imported before a verb needs it: `winnow --help` takes a tenth of a second.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from corpus.errors import RecipeError, WinnowError
+
+app = typer.Typer(
+    name="winnow",
+    help="Raw text in, a curated and de-duplicated corpus of token shards out, with a report that adds up.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object (docs/reference/json.md) on stdout.")]
+At = Annotated[str, typer.Option("--at", help="Folder or URL of the run.")]
+Run = Annotated[str, typer.Argument(help="Folder or URL of a finished run.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Change one setting: stage.key=value.")]
+Engine = Annotated[str, typer.Option(help="local: processes of this machine; ray: a Ray cluster.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Workers; all cores where absent.")]
+Address = Annotated[str | None, typer.Option(help="Address of a Ray cluster; one of its own where absent.")]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", min=1, help="Documents in flight; changes no result.")]
+MaxBad = Annotated[str | None, typer.Option("--max-bad", help="Share of bad records that stops the run; 1% if absent.")]
+Count = Annotated[int, typer.Option("-n", min=1, help="How many documents.")]
+
+
+@app.command()
+def demo(
+    at: At = "winnow-demo", engine: Engine = "local", workers: Workers = None, json: Json = False
+) -> None:
+    """The main job on real text found on this machine: code, documents, licences, manuals. No network.
+
+    Example: winnow demo --at /tmp/winnow-demo
+    """
+    from pipeline import demo as found
+    from pipeline.recipe import parse
+    from pipeline.report import tour
+
+    report = _run(parse(found.recipe(Path(at))), at, engine, None, workers)
+    _out(_summary(report), json, lambda: tour.show(at, report, _console()))
+
+
+@app.command()
+def plan(
+    recipe: Annotated[str, typer.Argument(help="A recipe, YAML.")],
+    at: Annotated[str | None, typer.Option("--at", help="Folder of the run it would go on with.")] = None,
+    set: Set = None,
+    json: Json = False,
+) -> None:
+    """What a run would do, what is done, and why the rest is not. Changes nothing but the memory of input hashes.
+
+    Example: winnow plan recipes/tiny.yaml --at runs/tiny --set gopher_quality.min_words=20
+    """
+    from pipeline.home import Home
+    from pipeline.plan import plan as made
+    from pipeline.recipe import load
+    from pipeline.report import plans
+
+    home = Home(at) if at else None
+    the_plan = made(load(recipe, set or ()), home)
+    facts = plans.facts(the_plan, home)
+    _out(facts, json, lambda: plans.show(facts, _console()))
+
+
+@app.command()
+def run(
+    recipe: Annotated[str, typer.Argument(help="A recipe, YAML.")],
+    at: At,
+    engine: Engine = "local",
+    address: Address = None,
+    workers: Workers = None,
+    set: Set = None,
+    batch_size: BatchSize = None,
+    max_bad: MaxBad = None,
+    json: Json = False,
+) -> None:
+    """Run a recipe, or go on with a run that was stopped; what is done is not done again.
+
+    Example: winnow run recipes/tiny.yaml --at runs/tiny --workers 2 --set minhash.bands=20
+    """
+    from pipeline.recipe import load
+    from pipeline.report import terminal
+
+    report = _run(load(recipe, set or ()), at, engine, address, workers, batch_size, max_bad)
+    _out(_summary(report), json, lambda: terminal.show(report, _console()))
+
+
+@app.command()
+def report(at: Run, json: Json = False) -> None:
+    """The funnel of a finished run: who was dropped where and why, by domain, and what it took.
+
+    Example: winnow report runs/tiny --json
+    """
+    from pipeline.finished import Finished
+    from pipeline.report import terminal
+
+    figures = Finished.at(at).report
+    _out(figures, json, lambda: terminal.show(figures, _console()))
+
+
+@app.command()
+def show(
+    at: Run,
+    dropped_by: Annotated[str | None, typer.Option(help="A reason, or a stage for all of its reasons.")] = None,
+    id: Annotated[str | None, typer.Option("--id", help="One document.")] = None,
+    cluster: Annotated[str | None, typer.Option(help="A cluster of duplicates, by its keeper's id.")] = None,
+    bad: Annotated[bool, typer.Option("--bad", help="Records that were quarantined.")] = False,
+    n: Count = 5,
+    json: Json = False,
+) -> None:
+    """Documents of a finished run: kept ones, or those a reason dropped, with the value that sank each.
+
+    Example: winnow show runs/tiny --dropped-by words -n 3
+    """
+    from pipeline.report import documents
+
+    asked = {"dropped_by": dropped_by, "id": id, "cluster": cluster, "bad": bad or None}
+    if sum(value is not None for value in asked.values()) > 1:
+        raise RecipeError("show: --dropped-by, --id, --cluster and --bad each ask for something else; give one")
+    found = documents.chosen(at, count=n, **asked)
+    _out({"documents": found}, json, lambda: documents.show(found, _console()))
+
+
+@app.command()
+def export(
+    at: Run,
+    out: Annotated[str, typer.Argument(help="A folder, or a file: .parquet, .jsonl, .jsonl.gz, .jsonl.zst.")],
+    format: Annotated[str, typer.Option(help="parquet or jsonl.")] = "parquet",
+    what: Annotated[str, typer.Option(help="kept, dropped or all.")] = "kept",
+    json: Json = False,
+) -> None:
+    """Write documents of a finished run, with the columns its stages laid, for other tools to read.
+
+    Example: winnow export runs/tiny kept.jsonl.zst --format jsonl --what kept
+    """
+    from pipeline import export as exports
+    from pipeline.finished import Finished
+
+    _one_of("--format", format, exports.SUFFIXES)
+    _one_of("--what", what, exports.WHAT)
+    done = exports.export(Finished.at(at), out, format, what)
+    _out(done, json, lambda: _say(f"{done['documents']:,} documents, {done['bytes'] / 1e6:,.1f} MB of text -> {out}"))
+
+
+@app.command()
+def stages(name: Annotated[str | None, typer.Argument(help="One stage.")] = None, json: Json = False) -> None:
+    """The stages a recipe can name; of one stage its settings, and the columns it lays.
+
+    Example: winnow stages minhash
+    """
+    from pipeline.report import stages as described
+
+    facts = described.facts(name)
+    _out(facts, json, lambda: described.show(facts, _console()))
+
+
+@app.command()
+def schema(json: Json = False) -> None:
+    """The JSON Schema of recipes, for editors (yaml-language-server) and checks. It is JSON either way.
+
+    Example: winnow schema > recipe.schema.json
+    """
+    from pipeline.recipe import schema as made
+
+    _say(_dumped(made(), indent=None if json else 2))
+
+
+def main() -> None:
+    """Run the command line; our own errors become one line on stderr (and an object with --json)."""
+    try:
+        app()
+    except WinnowError as error:
+        if "--json" in sys.argv:
+            _say(_dumped({"error": {"kind": type(error).__name__, "message": str(error)}}))
+        print(f"winnow: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("winnow: stopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(1)
+
+
+def _run(
+    recipe: Any,
+    at: str,
+    engine: str,
+    address: str | None,
+    workers: int | None,
+    batch_size: int | None = None,
+    max_bad: str | None = None,
+) -> dict[str, Any]:
+    from pipeline.engine import engine as made
+    from pipeline.home import Home
+    from pipeline.progress import shown
+    from pipeline.run import BATCH_ROWS, MAX_BAD, Run
+
+    _one_of("--engine", engine, ("local", "ray"))
+    if address and engine != "ray":
+        raise RecipeError("--address is of a Ray cluster; give --engine ray with it")
+    share = MAX_BAD if max_bad is None else _share(max_bad)
+    with made(engine, workers, address) as workforce:  # type: ignore[arg-type]
+        return Run(recipe, Home(at), workforce, shown(), batch_size or BATCH_ROWS, share)()
+
+
+def _summary(report: dict[str, Any]) -> dict[str, Any]:
+    """What `run --json` prints: docs/reference/json.md."""
+    return {key: report[key] for key in ("run", "digest", "documents", "tokens", "seconds")}
+
+
+def _share(said: str) -> float:
+    try:
+        share = float(said.removesuffix("%")) / (100 if said.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise RecipeError(f"--max-bad: {said!r} is no share; give a percentage (0.1%) or a fraction (0.001)")
+    return share
+
+
+def _one_of(option: str, said: str, known: Any) -> None:
+    if said not in known:
+        raise RecipeError(f"{option}: {said!r} is not known; one of: {', '.join(known)}")
+
+
+def _out(facts: Any, as_json: bool, human: Any) -> None:
+    if as_json:
+        _say(_dumped(facts))
+    else:
+        human()
+
+
+def _dumped(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 100, highlight=False)

@@ -1,0 +1,39 @@
+"""Fingerprints: what a result depends on, as a short name; and why one differs from another."""
+
+import hashlib
+import json
+from typing import Any
+
+
+def fingerprint(parts: dict[str, Any]) -> str:
+    """12 hex digits of BLAKE2b over the parts as canonical JSON."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def differences(old: dict[str, Any] | None, new: dict[str, Any]) -> list[str]:
+    """What changed between two sets of parts, in words; empty where nothing did."""
+    if old is None:
+        return ["new"]
+    said = []
+    if old.get("version") != new.get("version"):
+        said.append(f"code version {old.get('version')} -> {new.get('version')}")
+    said += _settings(old.get("settings", {}), new.get("settings", {}))
+    said += _inputs(old.get("inputs", {}), new.get("inputs", {}))
+    if not said and old.get("before") != new.get("before"):
+        said.append("what comes before it changed")
+    return said
+
+
+def _settings(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    keys = [k for k in {**old, **new} if old.get(k) != new.get(k)]
+    return [f"{key} {old.get(key)} -> {new.get(key)}" for key in keys]
+
+
+def _inputs(old: dict[str, str], new: dict[str, str]) -> list[str]:
+    added, gone = set(new) - set(old), set(old) - set(new)
+    changed = {name for name in set(old) & set(new) if old[name] != new[name]}
+    words = ((len(added), "added"), (len(gone), "removed"), (len(changed), "changed"))
+    said = ", ".join(f"{count:,} {what}" for count, what in words if count)
+    one = next(iter(sorted(changed | added | gone)), "")
+    return [f"inputs: {said} ({one}{' ...' if len(added | gone | changed) > 1 else ''})"] if said else []

@@ -1,0 +1,1 @@
+"""Reports: figures that add up, as JSON and in the terminal."""

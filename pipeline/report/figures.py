@@ -1,0 +1,136 @@
+"""The figures of a run as plain data: what `report.json` holds and `winnow report --json` prints.
+
+Its shape is documented in docs/reference/json.md and held by a test. Every figure is a query over columns
+at rest or the run's log; a funnel that does not add up raises ReportError.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from corpus.errors import ReportError
+from pipeline.home import Home
+from pipeline.plan import Plan, Step
+from pipeline.spent import Spent, added
+from pipeline.tally import Count, Tally
+
+
+def figures(
+    plan: Plan, home: Home, markers: Sequence[dict[str, Any]], tally: Tally, result: dict[str, Any], seconds: float
+) -> dict[str, Any]:
+    """The whole report. `result` is what `kept.keep` gives: digest, tokens by domain, manifest."""
+    read, kept = _sum(tally.read.values()), _sum(tally.kept.values())
+    bad = sum(one["bad"] for one in markers)
+    spent = work(plan, home)
+    per_byte = result["tokens"] / kept[1] if kept[1] else 0.0
+    report = {
+        "name": plan.recipe.name,
+        "run": home.at,
+        "digest": result["digest"],
+        "documents": {"read": read[0], "kept": kept[0], "dropped": read[0] - kept[0], "quarantined": bad},
+        "bytes": {"read": read[1], "kept": kept[1], "dropped": read[1] - kept[1]},
+        "tokens": result["tokens"],
+        "stages": _funnel(plan, tally, spent, per_byte),
+        "domains": _domains(tally, result),
+        "quarantined": dict(sorted(sum((Counter(m["causes"]) for m in markers), Counter()).items())),
+        "samples": _samples(tally),
+        "work": {name: _rounded(one) for name, one in sorted(_by_name(plan, spent).items())},
+        "seconds": round(seconds, 3),
+        "peak_rss_mb": round(max((one["rss"] for one in spent.values()), default=0.0), 1),
+        "manifest": result["manifest"],
+    }
+    _add_up(report, markers)
+    return report
+
+
+def work(plan: Plan, home: Home) -> Spent:
+    """What the tasks behind this plan's folders took, over all runs of the home, by folder or kind of work."""
+    folders = {step.folder for step in plan.steps}
+    ours = (e for e in home.events("task") if folders & set(e["folders"]))
+    return added({k: v for k, v in e["spent"].items() if "-" not in k or k in folders} for e in ours)
+
+
+def _by_name(plan: Plan, spent: Spent) -> Spent:
+    """Work booked under a folder's name, under its step's name instead."""
+    names = {step.folder: step.name for step in plan.steps}
+    return added({names.get(folder, folder): one} for folder, one in spent.items())
+
+
+def _funnel(plan: Plan, tally: Tally, spent: Spent, per_byte: float) -> list[dict[str, Any]]:
+    here = _sum(tally.read.values())
+    named = _by_name(plan, spent)
+    rows = []
+    for step in plan.judged:
+        gone = {(r, d): c for (s, r, d), c in tally.dropped.items() if s == step.name}
+        left = [a - b for a, b in zip(here, _sum(gone.values()), strict=True)]
+        rows.append(_row(step, here, left, gone, named.get(step.name), per_byte))
+        here = left
+    return rows
+
+
+def _row(step: Step, here: Count, left: Count, gone: dict[Any, Count], spent: Any, per_byte: float) -> dict[str, Any]:
+    reasons: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for (reason, _), (documents, size) in sorted(gone.items()):
+        reasons[reason] += documents
+        sizes[reason] += size
+    cpu = spent["cpu"] if spent else 0.0
+    return {
+        "name": step.name,
+        "documents_in": here[0],
+        "documents_out": left[0],
+        "bytes_in": here[1],
+        "bytes_out": left[1],
+        "tokens_out_estimate": round(left[1] * per_byte),
+        "dropped": dict(reasons),
+        "dropped_bytes": dict(sizes),
+        "cpu_seconds": round(cpu, 3),
+        "mb_per_s": round(here[1] / 1e6 / cpu, 1) if cpu else None,
+        "peak_rss_mb": round(spent["rss"], 1) if spent else None,
+    }
+
+
+def _domains(tally: Tally, result: dict[str, Any]) -> dict[str, Any]:
+    return {
+        domain: {
+            "documents": {"read": read[0], "kept": tally.kept.get(domain, [0, 0])[0]},
+            "bytes": {"read": read[1], "kept": tally.kept.get(domain, [0, 0])[1]},
+            "tokens": result["domains"].get(domain, 0),
+        }
+        for domain, read in sorted(tally.read.items())
+    }
+
+
+def _samples(tally: Tally) -> list[dict[str, Any]]:
+    return [
+        {"stage": stage, "drop": reason, "id": id_, "value": value, "shard": shard}
+        for (stage, reason), some in sorted(tally.samples.items())
+        for _, id_, value, shard in some
+    ]
+
+
+def _rounded(one: dict[str, float]) -> dict[str, float]:
+    return {
+        "cpu_seconds": round(one["cpu"], 3),
+        "wall_seconds": round(one["wall"], 3),
+        "peak_rss_mb": round(one["rss"], 1),
+    }
+
+
+def _sum(counts: Any) -> Count:
+    pairs = list(counts)
+    return [sum(c[0] for c in pairs), sum(c[1] for c in pairs)]
+
+
+def _add_up(report: dict[str, Any], markers: Sequence[dict[str, Any]]) -> None:
+    """ReportError unless read = kept + dropped over stages, in documents and in bytes, and all read are counted."""
+    parts = [part for one in markers for part in one["parts"]]
+    for what, key in (("documents", "rows"), ("bytes", "bytes")):
+        read, kept = report[what]["read"], report[what]["kept"]
+        in_shards = sum(part[key] for part in parts)
+        left = report["stages"][-1][f"{what}_out"] if report["stages"] else read
+        if read != in_shards or left != kept:
+            raise ReportError(
+                f"the funnel does not add up: {in_shards:,} {what} lie in shards, {read:,} were counted, "
+                f"{left:,} are left after the last stage and {kept:,} are kept. Please report this with {report['run']}/log.jsonl."
+            )

@@ -1,0 +1,66 @@
+"""What work took: CPU seconds, wall seconds and peak memory, by name, added up over tasks."""
+
+import resource
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+Spent = dict[str, dict[str, float]]
+"""Name -> {cpu, wall: seconds; rss: MB, the process's peak so far, which never falls}."""
+
+
+def peak_rss_mb() -> float:
+    """The peak resident memory of this process in MB since it started."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+class Stopwatch:
+    """Times blocks of one task by name. CPU is of the whole process: one task at a time runs in one."""
+
+    def __init__(self) -> None:
+        self._spent: Spent = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Time a block."""
+        cpu, wall = time.process_time(), time.perf_counter()
+        try:
+            yield
+        finally:
+            self._add(name, time.process_time() - cpu, time.perf_counter() - wall)
+
+    def each(self, name: str, items: Iterable[T]) -> Iterator[T]:
+        """Time what it takes to produce each item, not what is done with it."""
+        iterator = iter(items)
+        while True:
+            with self(name):
+                item = next(iterator, self)
+            if item is self:
+                return
+            yield item  # type: ignore[misc]
+
+    def _add(self, name: str, cpu: float, wall: float) -> None:
+        one = self._spent.setdefault(name, {"cpu": 0.0, "wall": 0.0, "rss": 0.0})
+        one["cpu"] += cpu
+        one["wall"] += wall
+        one["rss"] = max(one["rss"], peak_rss_mb())
+
+    def spent(self) -> Spent:
+        """What each name took so far."""
+        return {name: {k: round(v, 6) for k, v in one.items()} for name, one in self._spent.items()}
+
+
+def added(all_spent: Iterable[Spent]) -> Spent:
+    """Seconds summed, peaks as the largest of any task."""
+    total: Spent = {}
+    for spent in all_spent:
+        for name, one in spent.items():
+            sum_ = total.setdefault(name, {"cpu": 0.0, "wall": 0.0, "rss": 0.0})
+            sum_["cpu"] += one["cpu"]
+            sum_["wall"] += one["wall"]
+            sum_["rss"] = max(sum_["rss"], one["rss"])
+    return total

@@ -1,0 +1,33 @@
+"""What is scattered is gathered: every row once, in its partition, in the order of tasks."""
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.exchange import gather, parts_in, scatter, spread
+
+SCHEMA = pa.schema([("key", pa.int64()), ("row", pa.int64())])
+
+
+@given(st.lists(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=30), min_size=1, max_size=4), st.integers(1, 7))
+def test_scatter_then_gather_is_a_partition(tmp_path_factory, tasks, parts):
+    folder = tmp_path_factory.mktemp("exchange")
+    urls = []
+    for number, keys in enumerate(tasks):
+        key = np.array(keys, np.int64)
+        rows = pa.table([key, np.arange(len(key))], schema=SCHEMA)
+        urls.append(str(folder / f"{number}.parquet"))
+        scatter(urls[-1], rows, spread(key, parts))
+    found = [gather(urls, part, SCHEMA) for part in range(parts)]
+    for part, table in enumerate(found):
+        assert (spread(table["key"].to_numpy(), parts) == part).all()
+    everything = sorted(zip(*(pa.concat_tables(found)[c].to_pylist() for c in SCHEMA.names), strict=True))
+    assert everything == sorted((k, r) for keys in tasks for r, k in enumerate(keys))
+    assert all(parts_in(url) == sorted(set(parts_in(url))) for url in urls)
+
+
+def test_addresses_of_one_shard_spread_over_all_partitions():
+    part = spread(np.arange(80_000, dtype=np.int64), 8)
+    counts = np.bincount(part, minlength=8)
+    assert counts.min() > 9_500 and counts.max() < 10_500  # 10,000 +- 5 standard deviations of 94
