@@ -13,6 +13,7 @@ def utf8(text: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
     Nulls read as empty only where their offsets are equal, which Arrow's builders guarantee; an array
     with nulls is filled first, so the guarantee is ours. A `string` array is widened (offsets copied).
+    Both are read-only whatever they lie in, for numba compiles a kernel once more for writable arrays (2 s).
     """
     if text.null_count:
         text = text.fill_null("")
@@ -20,9 +21,15 @@ def utf8(text: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         text = text.cast(pa.large_string())
     _, offsets, data = text.buffers()
     if len(text) == 0 or offsets is None:
-        return np.zeros(1, np.int64), np.zeros(0, np.uint8)
+        return _read_only(np.zeros(1, np.int64)), _read_only(np.zeros(0, np.uint8))
     starts = np.frombuffer(offsets, np.int64)[text.offset : text.offset + len(text) + 1]
-    return starts, np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
+    return _read_only(starts), _read_only(np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8))
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def lengths(text: pa.Array) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Character classes and simple case folding, by table: the same words on every Python version.
 
 A class is one byte: the kind in the low four bits, properties in the high four. The tables beside this
-file are made from `unicodedata` by scripts/make_classes.py and name their Unicode version on top; a later
-version is a new table, a new `WORDS_VERSION` in corpus/words.py and a line in the changelog.
+file are made from `unicodedata` by scripts/make_classes.py and name their Unicode version on top; another
+version changes what words are, and with them every key made of words.
 
 They serve a word pass like UAX #29 (Unicode Text Segmentation), and are simpler where noted:
 
@@ -43,11 +43,13 @@ _VALUE = {name: value for value, name in enumerate(KINDS)} | {
 @cache
 def classes() -> np.ndarray:
     """The class of every code point: uint8 [0x110000], read-only. Unassigned ones are OTHER."""
-    table = np.zeros(CODE_POINTS, np.uint8)
+    edges, values = [0], [OTHER]  # runs of one class in order, those between them OTHER
     for line in _lines("classes.txt"):
         span, _, names = line.partition(" ")
         first, _, last = span.partition("..")
-        table[int(first, 16) : int(last or first, 16) + 1] = _value(names)
+        edges += int(first, 16), int(last or first, 16) + 1
+        values += _value(names), OTHER
+    table = np.repeat(np.array(values, np.uint8), np.diff([*edges, CODE_POINTS]))
     table.flags.writeable = False
     return table
 

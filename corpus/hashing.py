@@ -41,9 +41,9 @@ def combine(h, x):  # type: ignore[no-untyped-def]
 @njit(inline="always")
 def eight_bytes(data, b):  # type: ignore[no-untyped-def]
     """The bytes data[b : b + 8] as a uint64, the first lowest on every machine. LLVM makes one load of it."""
-    word = np.uint64(0)
+    at, word = np.uint64(b), np.uint64(0)
     for i in range(8):
-        word |= np.uint64(data[b + i]) << np.uint64(8 * i)
+        word |= np.uint64(data[at + np.uint64(i)]) << np.uint64(8 * i)
     return word
 
 
@@ -51,7 +51,7 @@ def hash64(strings: pa.Array, seed: int) -> np.ndarray:
     """A hash of each string's exact bytes: uint64 [N]; nulls hash as the empty string.
 
     Not against an adversary, who can make collisions: identity of documents is `digest128`.
-    3 GB/s a core on documents, 22 million short strings a second: scripts/bench_kernels.py.
+    1.6 GB/s a core on documents, 130 million short strings a second: scripts/bench_kernels.py.
     """
     starts, data = utf8(strings)
     return np.asarray(_hash64(starts, data, np.uint64(seed % 2**64)))
@@ -77,7 +77,7 @@ def _hash64(starts, data, seed):  # type: ignore[no-untyped-def]
 def digest128(text: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """BLAKE2b-128 of each document's exact bytes, as two halves: (uint64 [N], uint64 [N]), both big-endian.
 
-    Collisions cannot be made on purpose. A Python loop, for it is hashlib that works: 850 MB/s on
+    Collisions cannot be made on purpose. A Python loop, for it is hashlib that works: 900 MB/s on
     documents of 9 kB, 1 us a document beside the bytes (scripts/bench_kernels.py).
     """
     starts, data = utf8(text)

@@ -21,26 +21,19 @@ _GROUP_ROWS = 1 << 12
 """About 8 MB of web text: what must be read to see one document again."""
 
 
-def write(url: str, table: pa.Table, *, compression: str = "zstd", level: int | None = 1) -> None:
+def write(url: str, table: pa.Table) -> None:
     """Write a table whole. zstd level 1: 305 MB/s against 169 at level 3, for 4 % more bytes."""
-    with whole(url) as file, writer(file, table.schema, compression, level) as sink:
+    with whole(url) as file, writer(file, table.schema) as sink:
         sink.write_table(table, row_group_size=_GROUP_ROWS)
 
 
-def write_groups(url: str, schema: pa.Schema, groups: Sequence[pa.Table]) -> None:
-    """Write each table as one row group, so a reader can take the i-th alone; lz4, for short-lived files."""
-    with whole(url) as file, writer(file, schema, "lz4", None) as sink:
-        for group in groups:
-            sink.write_table(group, row_group_size=max(1, group.num_rows))
-
-
-def writer(file: object, schema: pa.Schema, compression: str = "zstd", level: int | None = 1) -> pq.ParquetWriter:
+def writer(file: object, schema: pa.Schema) -> pq.ParquetWriter:
     """A Parquet writer of tables of one schema to an open file, with page checksums."""
     return pq.ParquetWriter(
         file,
         schema,
-        compression=compression,
-        compression_level=level if compression == "zstd" else None,
+        compression="zstd",
+        compression_level=1,
         use_dictionary=[f.name for f in schema if _repeats(f)],
         write_page_checksum=True,
         write_statistics=False,
@@ -54,11 +47,6 @@ def _repeats(field: pa.Field) -> bool:
 def read(url: str, columns: Sequence[str] | None = None) -> pa.Table:
     """The table, or some of its columns. ShardError where the file is missing, cut short or altered."""
     return _guarded(url, lambda file: file.read(columns=list(columns) if columns is not None else None))
-
-
-def read_group(url: str, group: int) -> pa.Table:
-    """The i-th row group of a file that `write_groups` wrote."""
-    return _guarded(url, lambda file: file.read_row_group(group))
 
 
 def take(url: str, rows: np.ndarray, columns: Sequence[str]) -> pa.Table:
@@ -98,10 +86,11 @@ def _guarded(url: str, ask):  # type: ignore[no-untyped-def]
         raise ShardError(f"{name}: damaged ({error}) at {url}. Remove it and run again to rebuild it.") from error
 
 
-def batches(table: pa.Table, *, rows: int, max_bytes: int = 16_000_000) -> Iterator[pa.RecordBatch]:
+def batches(table: pa.Table, *, rows: int, max_bytes: int = 1_000_000) -> Iterator[pa.RecordBatch]:
     """The table in order, in record batches of at most `rows` rows and about `max_bytes` bytes.
 
-    A batch's word arrays take 4 to 5 times its text, so 16 MB of text stay under 100 MB.
+    A MB of text and its word arrays stay in a core's cache: a run over real text took 3.9 CPU s with 1 MB,
+    4.2 with 8, 4.7 with 16 (scripts/bench_run.py, 82 MB).
     One document larger than `max_bytes` is a batch of its own.
     """
     whole_table = table.combine_chunks()

@@ -5,7 +5,7 @@ JSONL, some row groups of Parquet, a whole compressed stream, or a bunch of smal
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
@@ -28,19 +28,19 @@ class Source:
     max_record_mb: a longer record is quarantined unread, so memory stays bounded.
     """
 
-    path: str | list[str]
-    format: str | None = None
+    path: str | tuple[str, ...]
+    format: Literal["jsonl", "parquet", "text"] | None = None
     domain: str | None = None
     domain_field: str | None = None
     text_field: str = "text"
     id_field: str | None = None
-    fields: list[str] | tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
     max_record_mb: float = 64.0
 
     @property
     def paths(self) -> list[str]:
         """`path`, always as a list."""
-        return [self.path] if isinstance(self.path, str) else list(self.path)
+        return [self.path] if isinstance(self.path, str) else [*self.path]
 
     def schema(self) -> pa.Schema:
         """Columns of a document read from here: CORE, then `fields` as nullable strings."""

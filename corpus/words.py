@@ -74,19 +74,15 @@ def words(text: pa.Array) -> Words:
 
     text: (large_)string [N]. 200 MB/s a core on English, a fifth of it the kernel's fresh pages for the
     arrays: scripts/bench_kernels.py. They take 29 bytes a word and 16 a line, about 6 times the text;
-    address space for the worst case is reserved (34 bytes a byte) and never touched.
+    address space for the worst case is reserved (43 bytes a byte), and what is not needed never touched.
     """
-    starts, data = (_read_only(array) for array in utf8(text))
+    starts, data = utf8(text)
     size, documents = int(starts[-1] - starts[0]), len(starts) - 1
     # A word takes two bytes, its own and a separator's, or three if it is CJK: so there cannot be more.
     most = size // 2 + documents
-    word_starts, word_ends, hashes = (
-        np.empty(most, np.int64),
-        np.empty(most, np.int64),
-        np.empty(most, np.uint64),
-    )
-    chars, kinds = np.empty(most, np.int32), np.empty(most, np.uint8)
-    lines, paragraphs = np.empty((2, size), np.int64), np.empty((2, size), np.int64)
+    word_starts, word_ends = np.empty(most, np.int64), np.empty(most, np.int64)
+    hashes, chars, kinds = np.empty(most, np.uint64), np.empty(most, np.int32), np.empty(most, np.uint8)
+    lines, paragraphs = np.empty((2, size), np.int64), np.empty((2, most), np.int64)
     sentences = np.empty(most, np.int64)
     firsts = np.zeros((4, documents + 1), np.int64)
     columns = (word_starts, word_ends, hashes, chars, kinds)
@@ -111,13 +107,6 @@ def word_hash(word: str) -> int:
 def stop(listed: Iterable[str]) -> np.ndarray:
     """The hashes of a word list, sorted and each once: uint64 [K]; ValueError as in `word_hash`."""
     return np.array(sorted({word_hash(word) for word in listed}), np.uint64)
-
-
-def _read_only(array: np.ndarray) -> np.ndarray:
-    """Arrow's buffers are read-only; an array that is not would compile the kernel once more (8 s)."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 @njit(nogil=True, cache=True)
@@ -182,12 +171,8 @@ def _split(starts, data, classes, folds, firsts, columns, lines, paragraphs, sen
         if pending:
             sentences[sentence] = closed
             sentence += 1
-        firsts[0, n + 1], firsts[1, n + 1], firsts[2, n + 1], firsts[3, n + 1] = (
-            word,
-            line,
-            paragraph,
-            sentence,
-        )
+        firsts[0, n + 1], firsts[1, n + 1] = word, line
+        firsts[2, n + 1], firsts[3, n + 1] = paragraph, sentence
 
 
 @njit(nogil=True, forceinline=True)

@@ -5,7 +5,6 @@ Nothing heavy is imported before a verb needs it: `winnow --help` takes a tenth 
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -45,7 +44,7 @@ def demo(
     from pipeline.recipe import parse
     from pipeline.report import tour
 
-    report = _run(parse(found.recipe(Path(at))), at, engine, None, workers)
+    report = _run(parse(found.recipe()), at, engine, None, workers)
     _out(_summary(report), json, lambda: tour.show(at, report, _console()))
 
 

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from corpus import shards
-from corpus.documents import DROP
+from corpus.documents import CORE, DROP
 from corpus.errors import StageError
 from corpus.storage import join, names, remove
 from pipeline.engine import Engine
-from pipeline.exchange import gather, mixed, scatter, spread
+from pipeline.exchange import SUFFIX, gather, mixed, scatter, spread
 from pipeline.spent import Spent, Stopwatch
 from stages.base import Global
 from stages.clusters import LINKS, VERDICT, distinct
@@ -31,9 +31,14 @@ PORTION_BYTES = 16_000_000
 def partitions(text_bytes: int) -> int:
     """Partitions for this much text: by volume alone, so that workers do not change them.
 
-    Band keys are about 6 % of the text (14 x 32 B for 9 kB), so 512 MB of text send 30 MB to a partition.
+    Band keys are about 6 % of the text (14 x 32 B for 9 kB). Up to 2 GB a partition has 32 MB of text, so that
+    many workers find work; from 32 GB on 512 MB, so that files are not opened for a few rows.
     """
-    return 1 << max(3, int(np.ceil(np.log2(max(1, text_bytes) / 512e6))))
+    return max(min(64, _power(text_bytes / 32e6)), _power(text_bytes / 512e6))
+
+
+def _power(least: float) -> int:
+    return 1 << max(1, int(np.ceil(np.log2(max(1, least)))))
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,12 @@ class Comparison:
     def work(self, *step: str) -> str:
         """A place among the files between steps."""
         return join(self.folder, "work", *step)
+
+    @property
+    def evidence_schema(self) -> pa.Schema:
+        """What travels of a clustered document: its place, and the columns its stage judges by."""
+        columns = [field for field in CORE if field.name in self.stage.evidence]
+        return pa.schema([("cluster", pa.int64()), ("rank", pa.uint64()), ("node", pa.int64()), *columns])
 
     def files(self, step: str) -> list[str]:
         """The files of a step in the order of their tasks."""
@@ -149,9 +160,9 @@ class Gather:
             row = stars["node"].to_numpy() & ((1 << ROW_BITS) - 1)
             url = join(self.all.documents, f"{name}.parquet")
             found = shards.take(url, row, self.all.stage.evidence)
-            rows = pa.table([stars["other"], stars["rank"], stars["node"]], names=["cluster", "rank", "node"])
-            for column in found.column_names:
-                rows = rows.append_column(column, found[column])
+            places = [stars["other"], stars["rank"], stars["node"]]
+            columns = [found[name] for name in self.all.evidence_schema.names[len(places) :]]
+            rows = pa.table([*places, *columns], schema=self.all.evidence_schema)
             scatter(self.all.work("texts", _file(shard)), rows, spread(rows["cluster"].to_numpy(), self.all.parts))
         return watch.spent()
 
@@ -166,8 +177,7 @@ class Verify:
         watch = Stopwatch()
         with watch(self.all.place):
             files = self.all.files("texts")
-            schema = shards.schema(files[0]).remove_metadata()
-            rows = gather(files, part, schema).sort_by([(c, "ascending") for c in ("cluster", "rank", "node")])
+            rows = gather(files, part, self.all.evidence_schema).sort_by([(c, "ascending") for c in ("cluster", "rank", "node")])
             found = [VERDICT.empty_table(), *map(self.all.stage.verify, _portions(rows))]
             verdicts = pa.concat_tables(found).combine_chunks()
             scatter(self.all.work("verdicts", _file(part)), verdicts, verdicts["node"].to_numpy() >> ROW_BITS)
@@ -252,7 +262,7 @@ def _content(links: pa.Table) -> int:
 
 
 def _file(number: int) -> str:
-    return f"{number:06d}.parquet"
+    return f"{number:06d}{SUFFIX}"
 
 
 def _turn(turn: int) -> str:

@@ -1,20 +1,29 @@
 """Rows on the move: a task scatters its rows by partition into one file; another gathers one partition of all.
 
-A file holds one row group a partition, so S writers and P readers need S files, not S x P. Rows of a
-gathered partition come in the order of the files, which is the order of the tasks, whoever ran them.
+A file is one Arrow IPC stream (lz4) a partition, end to end, then a JSON index of their places and CRC-32s,
+the index's own length and CRC-32, and a magic word. So S writers and P readers need S files, not S x P, a partition is read
+alone, and a flipped bit is found. A Parquet row group a partition did the same at 5 times the CPU time for
+the few kB that most partitions hold. Rows of a gathered partition come in the order of the files, which is
+the order of the tasks, whoever ran them.
 """
 
 import json
+import zlib
 from collections.abc import Sequence
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from corpus import shards
+from corpus.errors import ShardError
 from corpus.hashing import mix64
+from corpus.storage import opened, whole
 
-_PARTS = b"parts"
+SUFFIX = ".rows"
+_MAGIC = b"WINNOWX1"
+_TAIL = 8 + 4 + len(_MAGIC)  # length and CRC-32 of the index, magic
+_LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 def spread(key: np.ndarray, parts: int) -> np.ndarray:
@@ -39,22 +48,56 @@ def scatter(url: str, rows: pa.Table, part: np.ndarray) -> None:
     """Write rows grouped by partition, their order within a partition kept."""
     order = np.argsort(part, kind="stable")
     parts, starts, counts = np.unique(part[order], return_index=True, return_counts=True)
-    ordered = rows.take(pa.array(order)).replace_schema_metadata({_PARTS: json.dumps(parts.tolist())})
-    groups = [ordered.slice(a, n) for a, n in zip(starts.tolist(), counts.tolist(), strict=True)]
-    shards.write_groups(url, ordered.schema, groups)
+    ordered, index = rows.take(pa.array(order)), {}
+    with whole(url) as file:
+        place = 0
+        for p, start, count in zip(parts.tolist(), starts.tolist(), counts.tolist(), strict=True):
+            stream = _stream(ordered.slice(start, count))
+            file.write(stream)
+            index[str(p)] = (place, len(stream), zlib.crc32(stream))
+            place += len(stream)
+        said = json.dumps(index).encode()
+        file.write(said + len(said).to_bytes(8, "little") + zlib.crc32(said).to_bytes(4, "little") + _MAGIC)
+
+
+def _stream(rows: pa.Table) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema, options=_LZ4) as writer:
+        writer.write_table(rows.combine_chunks())
+    return sink.getvalue()
 
 
 def gather(urls: Sequence[str], part: int, schema: pa.Schema) -> pa.Table:
-    """The rows of one partition from all files; empty, in `schema`, where there are none."""
-    found = [shards.read_group(url, group) for url in urls if (group := _group(url, part)) is not None]
-    return pa.concat_tables([schema.empty_table(), *(t.replace_schema_metadata(None) for t in found)])
+    """The rows of one partition from all files, in `schema`. ShardError where a file is cut short or altered."""
+    found = [rows for url in urls if (rows := _part(url, str(part))) is not None]
+    return pa.concat_tables([schema.empty_table(), *found])
+
+
+def _part(url: str, part: str) -> pa.Table | None:
+    with opened(url) as file:
+        try:
+            place, size, crc = _index(file).get(part, (0, 0, 0))
+            file.seek(place)
+            stream = file.read(size)
+            if zlib.crc32(stream) != crc:
+                raise ValueError(f"partition {part} does not have the checksum it was written with")
+            return pa.ipc.open_stream(stream).read_all() if size else None
+        except (ValueError, OSError) as error:  # json's and Arrow's errors are ValueErrors
+            raise ShardError(f"{url}: damaged ({error}). Remove it and run again to rebuild it.") from error
 
 
 def parts_in(url: str) -> list[int]:
     """The partitions a file holds rows of, ascending."""
-    return json.loads((shards.schema(url).metadata or {}).get(_PARTS, b"[]"))  # type: ignore[no-any-return]
+    with opened(url) as file:
+        return [int(part) for part in _index(file)]
 
 
-def _group(url: str, part: int) -> int | None:
-    parts = parts_in(url)
-    return parts.index(part) if part in parts else None
+def _index(file: IO[bytes]) -> dict[str, tuple[int, int, int]]:
+    end = file.seek(-_TAIL, 2)
+    tail = file.read(_TAIL)
+    size = int.from_bytes(tail[:8], "little")
+    file.seek(max(0, end - size))
+    said = file.read(min(size, end))
+    if tail[12:] != _MAGIC or zlib.crc32(said) != int.from_bytes(tail[8:12], "little"):
+        raise ValueError("its index is not what was written")
+    return json.loads(said)  # type: ignore[no-any-return]

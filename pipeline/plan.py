@@ -19,7 +19,7 @@ from pipeline.fingerprint import fingerprint
 from pipeline.home import FINISHED, STEPS, Home
 from pipeline.inputs import Inputs
 from pipeline.recipe import Recipe, names
-from stages.base import Local, Stage
+from stages.base import Global, Local, Stage
 
 DOCUMENTS, TOKENIZER, KEPT = "documents", "tokenizer", "kept"
 
@@ -104,11 +104,17 @@ def _steps(recipe: Recipe, inputs: dict[str, str]) -> list[Step]:
             all_before = fingerprint(parts | {"before": all_before})
             steps.append(Step(name, "local", f"{number:02d}-{name}-{seen}", own, stage))
         else:
+            emitting = {k: v for k, v in stage.settings().items() if k not in _judging(stage)}
+            own |= {"settings": emitting}
             steps.append(Step(name, "emit", f"{number:02d}-{name}.emit-{fingerprint(own)}", own, stage))
             joined = parts | {"before": all_before, "inputs": inputs}
             all_before = fingerprint(joined)
             steps.append(Step(name, "global", f"{number:02d}-{name}-{all_before}", joined, stage))
     return [*steps, *_tokens(recipe, inputs, all_before)]
+
+
+def _judging(stage: Stage) -> tuple[str, ...]:
+    return stage.judging if isinstance(stage, Global) else ()
 
 
 def _tokens(recipe: Recipe, inputs: dict[str, str], before: str) -> list[Step]:

@@ -108,7 +108,7 @@ def _decoded(content: bytes | str, where: str) -> str:
     if len(raw) > MOST_BYTES:
         raise RecipeError(f"{where}: larger than {MOST_BYTES:,} bytes; is it a recipe?")
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         found = f"byte 0x{raw[error.start]:02x} is not UTF-8"
@@ -240,6 +240,13 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """In double quotes where a character cannot be seen: PyYAML's single quotes make U+0085 a space."""
+        style = None if data.isprintable() else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
 
 _Dumper.add_implicit_resolver(  # `1e3`, a number in YAML 1.2 and here, text to PyYAML
     "tag:yaml.org,2002:float", re.compile(rf"(?:{_FLOAT.pattern})\Z"), list("-+.0123456789")

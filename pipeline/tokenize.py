@@ -147,7 +147,7 @@ class Tokenizer:
         texts: strings [N], nulls count as empty -> (uint16 or int32 [T], int64 [N]). Nothing else is added.
         A document over PIECE characters is encoded in parts, cut where that changes no id; where it has no
         such place for MOST characters it is cut there, and ids may differ by the few at the cut.
-        Python lists are the library's way out: 3 to 8 % beside its own time.
+        Python lists are the library's way out: 5 to 9 % beside its own time on files of 18 kB.
         """
         lengths, flat = np.zeros(len(texts), np.int64), [np.zeros(0, self.dtype)]
         for batch in self._batches(texts):
@@ -174,7 +174,7 @@ class Tokenizer:
     def _batches(self, texts: pa.Array) -> Iterator[list[tuple[int, str, bool]]]:
         """(document, piece of it, whether its last), in lists of PIECE characters or a little more."""
         batch, size = [], 0
-        for n, scalar in enumerate(texts):  # 1 us a document, beside 300 us for encoding 2 kB of it
+        for n, scalar in enumerate(texts):  # 4 us a document, beside 700 us for encoding 2 kB of it
             rest = scalar.as_py() or ""
             for piece, last in self._pieces(rest):
                 batch.append((n, piece, last))

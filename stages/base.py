@@ -83,6 +83,7 @@ class Global(Stage):
     many workers there are or which came first.
     """
 
+    judging: ClassVar[tuple[str, ...]] = ()  # settings that `verify` alone reads: what was emitted outlives them
     rounds: ClassVar[int] = 64  # settle stops at a fix-point; still moving after this many is an error
 
     def emitted(self) -> pa.Schema:

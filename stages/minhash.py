@@ -22,6 +22,8 @@ from stages.shingles import jaccard, shingles
 
 REASON = "near duplicate"
 
+MOST_HASHES = 10_000
+
 KEEPERS = 16
 """Most keepers one candidate cluster is split into. Of 1,700 candidate clusters in licences, modules and
 manuals none needed more than 9; documents left over are kept, since nothing showed them to be duplicates."""
@@ -40,12 +42,18 @@ class MinHash(Deduplication):
     name = "minhash"
     reads = (TEXT, WORDS)
     evidence = (ID, TEXT)
+    judging = ("least",)
 
     def __post_init__(self) -> None:
         if min(self.ngram, self.bands, self.rows) < 1 or not 0 < self.least <= 1:
             raise RecipeError(
                 f"minhash: ngram {self.ngram}, bands {self.bands} and rows {self.rows} must be at least 1, "
                 f"and least {self.least} above 0 and at most 1"
+            )
+        if self.bands * self.rows > MOST_HASHES:
+            raise RecipeError(
+                f"minhash: {self.bands:,} bands of {self.rows:,} rows are {self.bands * self.rows:,} hashes a document; "
+                f"at most {MOST_HASHES:,}. RefinedWeb's 450 x 20 are 9,000."
             )
 
     @cached_property

@@ -67,7 +67,8 @@ def verdict(found: dict[str, np.ndarray], rules: Iterable[Rule]) -> tuple[pa.Arr
     rules = tuple(rules)
     fails = np.array([rule.fails(found[rule.measure]) for rule in rules])
     values = np.array([found[rule.measure] for rule in rules], np.float64)
-    first, kept = fails.argmax(axis=0), ~fails.any(axis=0)
+    first = fails.argmax(axis=0)
+    kept = np.logical_not(fails.any(axis=0))
     reasons = pa.array([rule.measure for rule in rules], pa.string())
     value = values[first, np.arange(values.shape[1])]
     return reasons.take(pa.array(first, pa.int64(), mask=kept)), pa.array(value, pa.float64(), mask=kept)

@@ -12,7 +12,7 @@ from corpus.source import Read, Source, Unit
 
 
 class Format(NamedTuple):
-    """A reader and the suffixes of its files, each possibly followed by .gz, .zst or .bz2 (not Parquet)."""
+    """A reader and the suffixes of its files, each possibly followed by .gz or .zst (not Parquet)."""
 
     records: Callable[[Unit, Source], Iterator[Read]]
     suffixes: tuple[str, ...]

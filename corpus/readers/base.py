@@ -13,7 +13,7 @@ PIECE_BYTES = 8_000_000
 """Input per piece. It lives twice for a moment, as Python strings and as columns: some 50 MB in all."""
 
 _PIECE_BAD = 10_000  # two-byte lines are all bad: 8 MB of them would be 2 GB of Bad
-_SAMPLE_BYTES = 200
+SAMPLE_BYTES = 200
 _COMPACT = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 NUL = "NUL in the text"
@@ -75,7 +75,7 @@ def no_rows(source: Source) -> pa.RecordBatch:
 
 def sample(raw: bytes | bytearray) -> str:
     """The first 200 bytes; what is not printable ASCII as \\x.. escapes."""
-    return repr(bytes(raw[:_SAMPLE_BYTES]))[2:-1]
+    return repr(bytes(raw[:SAMPLE_BYTES]))[2:-1]
 
 
 def compact(value: Any) -> str | None:

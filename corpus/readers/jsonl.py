@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from corpus.errors import SourceError
-from corpus.readers.base import NOT_UTF8, NUL, Fault, Piece, compact, longer_than, nearest
+from corpus.readers.base import NOT_UTF8, NUL, SAMPLE_BYTES, Fault, Piece, compact, longer_than, nearest
 from corpus.source import Extent, Read, Source, Unit
 from corpus.storage import filesystem
 from corpus.streams import Damage, blocks, codec
@@ -22,7 +22,6 @@ from corpus.streams import Damage, blocks, codec
 SUFFIXES = (".jsonl", ".ndjson", ".json")
 
 _BOM = b"\xef\xbb\xbf"
-_HEAD = 200  # bytes kept of a line that is too long
 _FIRST, _FEWEST = 1000, 100  # records looked at before a source is given up, and the fewest that tell
 
 
@@ -121,14 +120,14 @@ def lines(stream: Iterator[tuple[int, bytes]], limit_mb: float, end: int = sys.m
     except Damage as damage:
         yield Line(begin, held.take()[1], f"damaged stream: the rest of the file is lost ({damage.cause})")
         return
-    if held.size:
+    if held.size and begin < end:
         size, raw = held.take()
         yield _line(begin, raw, size, limit, limit_mb)
 
 
 def _line(begin: int, raw: bytes, size: int, limit: int, limit_mb: float) -> Line:
     if size > limit:
-        return Line(begin, raw[:_HEAD], longer_than(limit_mb))
+        return Line(begin, raw[:SAMPLE_BYTES], longer_than(limit_mb))
     return Line(begin, raw, None)
 
 
@@ -143,7 +142,7 @@ class _Held:
         self.size += len(part)
         self._parts.append(part)
         if self.size > limit:
-            self._parts = [b"".join(p[:_HEAD] for p in self._parts)[:_HEAD]]
+            self._parts = [b"".join(p[:SAMPLE_BYTES] for p in self._parts)[:SAMPLE_BYTES]]
 
     def take(self) -> tuple[int, bytes]:
         size, raw = self.size, b"".join(self._parts)

@@ -20,6 +20,7 @@ from corpus.readers.base import (
     NOT_UTF8,
     NUL,
     PIECE_BYTES,
+    SAMPLE_BYTES,
     Fault,
     compact,
     longer_than,
@@ -282,7 +283,10 @@ def _field(column: pa.Array, causes: np.ndarray) -> pa.Array:
 
 
 def _sample(text: pa.Array, row: int) -> str:
-    return sample(_decoded(text.slice(row, 1)).cast(pa.large_binary())[0].as_py() or b"")
+    one: Any = text[row]
+    if isinstance(text, pa.DictionaryArray) and one.is_valid:
+        one = text.dictionary[text.indices[row].as_py()]
+    return sample(memoryview(one.as_buffer())[:SAMPLE_BYTES].tobytes() if one.is_valid else b"")
 
 
 def _brief(error: Exception) -> str:

@@ -104,6 +104,6 @@ def test_stable_hash_keeps_parts_and_kinds_apart():
 
 
 def test_another_process_hashes_alike():
-    code = "import pyarrow as pa, corpus.hashing as h; print(h.hash64(pa.array(['a b']), 5)[0], h.stable_hash('s'))"
+    code = "import pyarrow, corpus.hashing as h; print(h.hash64(pyarrow.array(['a b']), 5)[0])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert told.stdout.split() == [str(hash64(strings(["a b"]), 5)[0]), str(stable_hash("s"))]
+    assert told.stdout.split() == [str(hash64(strings(["a b"]), 5)[0])]

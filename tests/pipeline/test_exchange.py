@@ -2,8 +2,11 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from corpus.errors import ShardError
 
 from pipeline.exchange import gather, parts_in, scatter, spread
 
@@ -31,3 +34,16 @@ def test_addresses_of_one_shard_spread_over_all_partitions():
     part = spread(np.arange(80_000, dtype=np.int64), 8)
     counts = np.bincount(part, minlength=8)
     assert counts.min() > 9_500 and counts.max() < 10_500  # 10,000 +- 5 standard deviations of 94
+
+
+def test_a_flipped_bit_is_found(tmp_path):
+    url = tmp_path / "rows"
+    scatter(str(url), pa.table([np.arange(100), np.arange(100)], schema=SCHEMA), np.zeros(100, np.int64))
+    sound = url.read_bytes()
+    for place in range(len(sound)):
+        url.write_bytes(sound[:place] + bytes([sound[place] ^ 4]) + sound[place + 1 :])
+        with pytest.raises(ShardError, match="damaged"):
+            gather([str(url)], 0, SCHEMA)
+    url.write_bytes(sound[:-20])
+    with pytest.raises(ShardError, match="damaged"):
+        gather([str(url)], 0, SCHEMA)

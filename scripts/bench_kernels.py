@@ -1,0 +1,114 @@
+"""MB of text a CPU-second, one core: the word pass, hashes and measures, on real text found on this machine.
+
+    python scripts/bench_kernels.py            # ../shared/data/corpus or else Python's own library
+    python scripts/bench_kernels.py FOLDER     # *.jsonl.zst, *.jsonl.gz with a field `text`, or *.py
+
+The median of nine runs after one that compiles. Words are counted once; measures are timed without them.
+"""
+
+import sys
+import sysconfig
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import orjson
+import pyarrow as pa
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from corpus.buffers import total_bytes  # noqa: E402
+from corpus.classes import classes, folds  # noqa: E402
+from corpus.documents import Batch  # noqa: E402
+from corpus.hashing import digest128, hash64  # noqa: E402
+from corpus.words import words  # noqa: E402
+from stages import measures  # noqa: E402
+from stages.gopher_quality import GopherQuality  # noqa: E402
+
+RUNS = 9
+MOST = 32_000_000  # bytes of text: seconds, not minutes
+SETS = (
+    "books__english*",
+    "web__*",
+    "multilingual__*",
+)  # of ../shared/data/corpus: prose, pages, 29 languages
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """CPU-seconds of one call, the median of RUNS."""
+    function()
+    taken = []
+    for _ in range(RUNS):
+        start = time.process_time()
+        function()
+        taken.append(time.process_time() - start)
+    return median(taken)
+
+
+def texts(path: Path) -> list[str]:
+    """The texts of one file."""
+    if path.suffix == ".py":
+        return [path.read_text(encoding="utf-8", errors="replace")]
+    with pa.input_stream(str(path), compression="zstd" if path.suffix == ".zst" else "gzip") as raw:
+        return [orjson.loads(line)["text"] for line in raw.read().splitlines()]
+
+
+def collection(paths: list[Path]) -> pa.Array:
+    """Texts of files in order of name, up to MOST bytes or one file more."""
+    found: list[str] = []
+    size = 0
+    for path in sorted(paths):
+        if size < MOST:
+            found += (fresh := texts(path))
+            size += sum(map(len, fresh))
+    return pa.array(found, pa.large_string())
+
+
+def collections() -> dict[str, pa.Array]:
+    """Name -> texts: the folder asked for, the shared corpus, or Python's library."""
+    shared = ROOT / "../shared/data/corpus"
+    if len(sys.argv) > 1:
+        folder = Path(sys.argv[1])
+        return {folder.name: collection([p for end in ("zst", "gz", "py") for p in folder.glob(f"*.{end}")])}
+    if shared.is_dir():
+        return {name.partition("__")[0]: collection(list(shared.glob(name))) for name in SETS}
+    return {"python": collection(list(Path(sysconfig.get_paths()["stdlib"]).glob("*.py")))}
+
+
+def timings(text: pa.Array) -> dict[str, float]:
+    """CPU-seconds of each kernel over all of `text`."""
+    rows = pa.record_batch([text], names=["text"])
+    batch = Batch(rows)
+    found = batch.words
+
+    def gopher() -> object:
+        fresh = Batch(rows)
+        fresh.words = found  # the pass is timed by itself
+        return GopherQuality().annotate(fresh)
+
+    walks = {walk.__name__: walk.__wrapped__ for walk in (measures.sums, measures.marks, measures.lines)}
+    return {
+        "words": seconds(lambda: words(text)),
+        "hash64": seconds(lambda: hash64(text, 0)),
+        "digest128": seconds(lambda: digest128(text)),
+        **{f"measures.{name}": seconds(lambda walk=walk: walk(batch)) for name, walk in walks.items()},
+        "gopher_quality beyond words": seconds(gopher),
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    start = time.process_time()
+    classes(), folds()
+    print(f"tables load in {(time.process_time() - start) * 1000:.1f} ms")
+    for name, text in collections().items():
+        size = total_bytes(text)
+        print(f"\n{name}: {len(text):,} documents, {size / 1e6:.1f} MB, {len(words(text).starts):,} words")
+        for kernel, taken in timings(text).items():
+            print(f"  {kernel:<28} {size / taken / 1e6:8,.0f} MB/s {len(text) / taken:14,.0f} documents/s")
+
+
+if __name__ == "__main__":
+    main()

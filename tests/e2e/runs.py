@@ -1,0 +1,85 @@
+"""Real runs for the end-to-end tests: the command line in processes of its own, on inputs made here."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from tests.laws.corpora import planted
+
+ROOT = Path(__file__).parents[2]
+STAGES = [{"gopher_quality": {"min_words": 30}}, "exact", "minhash"]
+
+
+def corpus(folder: Path, documents: int = 1_200, seed: int = 1) -> Path:
+    """Inputs in every format, with duplicates across files: plain JSONL, gzip, Parquet and text files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = [text for text in planted(documents, seed) if "\x00" not in text]
+    quarter = len(texts) // 4
+    rows = [{"id": f"r{n}", "text": text, "domain": f"d{n % 3}"} for n, text in enumerate(texts)]
+    (folder / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[:quarter]))
+    with gzip.open(folder / "b.jsonl.gz", "wt") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows[quarter : 2 * quarter])
+    pq.write_table(pa.Table.from_pylist(rows[2 * quarter : 3 * quarter]), folder / "c.parquet", row_group_size=100)
+    (folder / "files").mkdir(exist_ok=True)
+    for row in rows[3 * quarter : 3 * quarter + 150]:
+        if row["text"].strip():
+            (folder / "files" / f"{row['id']}.txt").write_text(row["text"])
+    return folder
+
+
+def recipe(at: Path, inputs: Path, **more: object) -> Path:
+    """A recipe for `corpus`, with tokens; shards of 0.1 MB so that there are many."""
+    sources = [{"path": f"{inputs}/{name}", "domain_field": "domain"} for name in ("a.jsonl", "b.jsonl.gz", "c.parquet")]
+    sources.append({"path": f"{inputs}/files/*.txt", "domain": "files"})
+    tokens = {"tokenizer": "train", "vocab": 600, "train_mb": 0.2}
+    at.parent.mkdir(parents=True, exist_ok=True)
+    whole = {"name": "e2e", "sources": sources, "stages": STAGES, "tokens": tokens, "shard_mb": 0.1}
+    at.write_text(yaml.safe_dump(whole | more))
+    return at
+
+
+def environment() -> dict[str, str]:
+    """The tests' own environment, with the working tree first among Python's packages."""
+    return os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+
+
+def start(*arguments: object) -> subprocess.Popen:
+    """The command line in a process of its own."""
+    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+
+
+def winnow(*arguments: object, code: int = 0) -> str:
+    """What the command prints on stdout; fails with its stderr where the exit code is another."""
+    process = start(*arguments)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == code, f"exit {process.returncode}: {err}"
+    return out if code == 0 or out else err
+
+
+def winnow_json(*arguments: object, code: int = 0) -> dict:
+    """The last line of its stdout, as JSON."""
+    return json.loads(winnow(*arguments, "--json", code=code).splitlines()[-1])
+
+
+def kill_tree(process: subprocess.Popen) -> None:
+    """`kill -9` for the process and all that it started, children first seen, parent first killed."""
+    try:
+        parent = psutil.Process(process.pid)
+        family = [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        family = []
+    for member in family:
+        try:
+            member.kill()
+        except psutil.NoSuchProcess:
+            pass
+    process.communicate()
