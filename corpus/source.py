@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from corpus.documents import CORE
 
-
 VERSION = 1
 """Raise it when the same input and settings give other documents; shards of earlier versions are then redone."""
 

@@ -28,6 +28,7 @@ class Found:
     url: str
     size: int  # bytes as stored
     stamp: str  # ETag or checksum where the store gives one, else "mtime_ns"
+    real: str  # the file itself where the URL is a link to it, else the URL
 
 
 def filesystem(url: str) -> tuple[Any, str]:
@@ -66,12 +67,13 @@ def _expanded(path: str) -> list[str]:
 
 def _local(path: str) -> Found:
     seen = os.stat(path)
-    return Found(path, seen.st_size, f"{seen.st_mtime_ns}")
+    return Found(path, seen.st_size, f"{seen.st_mtime_ns}", os.path.realpath(path))
 
 
 def _found(fs: Any, info: dict[str, Any]) -> Found:
     stamp = info.get("ETag") or info.get("etag") or info.get("md5Hash") or info.get("LastModified") or ""
-    return Found(fs.unstrip_protocol(info["name"]), int(info["size"]), f"{stamp}")
+    url = fs.unstrip_protocol(info["name"])
+    return Found(url, int(info["size"]), f"{stamp}", url)
 
 
 def opened(url: str) -> IO[bytes]:

@@ -8,7 +8,7 @@ import hashlib
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -60,9 +60,7 @@ def content_hash(url: str) -> str:
     return digest.hexdigest()
 
 
-def units(
-    sources: Sequence[Source], identity: Callable[[Found], str], unit_bytes: int = UNIT_BYTES
-) -> list[Unit]:
+def units(sources: Sequence[Source], identity: Callable[[Found], str], unit_bytes: int = UNIT_BYTES) -> list[Unit]:
     """Every source cut into units: sources in the recipe's order, files by format and then URL.
 
     identity: what stands for a file's content in the keys, say a remembered `content_hash`.
@@ -114,12 +112,20 @@ def matched(source: Source) -> list[tuple[Found, str, str]]:
         files |= {one.url: (one, pattern) for one in found if one.url not in files}
     shared = _shared(list(folders.values()))
     rows = []
-    for one, pattern in files.values():
+    for one, pattern in _once(files):
         name = posixpath.relpath(filesystem(one.url)[1], shared if shared is not None else folders[pattern])
         rows.append((one, name, _format(one.url, source)))
     if any(form == "text" for _, _, form in rows):
         text.refuse(source)
     return sorted(rows, key=lambda row: (row[2], row[0].url))
+
+
+def _once(files: dict[str, tuple[Found, str]]) -> Iterable[tuple[Found, str]]:
+    """Each real file under one name: its own where that matched, else the first link to it."""
+    by_real: dict[str, tuple[Found, str]] = {}
+    for url in sorted(files, key=lambda url: (url != files[url][0].real, url)):
+        by_real.setdefault(files[url][0].real, files[url])
+    return by_real.values()
 
 
 def _shared(folders: list[str]) -> str | None:
@@ -223,22 +229,16 @@ def _row_groups(file: File, unit_bytes: int) -> Iterator[Part]:
 
 
 def _bunches(files: list[File]) -> Iterator[Part]:
-    bunch: list[File] = []
+    bunch, size = Part([], [], 0), 0
     for file in files:
-        if len(bunch) == BUNCH_FILES or (bunch and _stored(bunch) + file.found.size > BUNCH_BYTES):
-            yield _bunch(bunch)
-            bunch = []
-        bunch.append(file)
-    if bunch:
-        yield _bunch(bunch)
-
-
-def _bunch(files: list[File]) -> Part:
-    return Part(files, [Extent(file.found.url, file.name, 0, -1) for file in files], _stored(files))
-
-
-def _stored(files: list[File]) -> int:
-    return sum(file.found.size for file in files)
+        if len(bunch.files) == BUNCH_FILES or (bunch.files and size + file.found.size > BUNCH_BYTES):
+            yield bunch._replace(stored_bytes=size)
+            bunch, size = Part([], [], 0), 0
+        bunch.files.append(file)
+        bunch.extents.append(Extent(file.found.url, file.name, 0, -1))
+        size += file.found.size
+    if bunch.files:
+        yield bunch._replace(stored_bytes=size)
 
 
 def _key(source: Source, part: Part, copy: int = 1) -> str:

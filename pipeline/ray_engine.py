@@ -6,10 +6,12 @@ worth seconds. Without an address a cluster of this machine is started (5 s) and
 
 import logging
 import os
+import secrets
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
@@ -120,14 +122,25 @@ def _finished(ref: "ray.ObjectRef[Any]", place: int, item: object) -> tuple[int,
 def _start(workers: int) -> None:
     """A cluster of this machine, whose workers import from where this process does."""
     imports = os.pathsep.join(os.path.abspath(folder) for folder in sys.path)
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-    with environ(environment(1) | {"NUMBA_NUM_THREADS": "1", "PYTHONPATH": imports} | quiet):
+    own = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"} | _secret()
+    with environ(environment(1) | {"NUMBA_NUM_THREADS": "1", "PYTHONPATH": imports} | own):
         try:
             # By default Ray tries again for ever where its memory monitor killed a worker.
             bounded = {"task_oom_retries": ATTEMPTS - 1}
             ray.init("local", num_cpus=workers, include_dashboard=False, _system_config=bounded, **_QUIET)
         except (RuntimeError, ConnectionError, OSError, ValueError) as error:
             raise EngineError(f"Ray could not start on this machine: {error}") from error
+
+
+@cache  # Ray reads it once a process
+def _secret() -> dict[str, str]:
+    """A token that only this driver and its workers know, unless the user set a mode.
+
+    By itself Ray 2.60 would write one to ~/.ray, after which `ray start` on this machine asks for it too.
+    """
+    if "RAY_AUTH_MODE" in os.environ:
+        return {}
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
 def _join(address: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from corpus.errors import RecipeError, SourceError, TooMuchBad
+from corpus.errors import SourceError, TooMuchBad
 from corpus.storage import sweep, write_bytes
 from pipeline import recipe as recipes
 from pipeline.comparing import Comparison, compare, partitions
@@ -19,10 +19,10 @@ from pipeline.kept import Keeping
 from pipeline.plan import Plan, Step, plan, remember
 from pipeline.progress import Progress
 from pipeline.reading import Lay, LayColumns, ReadUnit, marker
+from pipeline.recipe import Recipe
 from pipeline.report.figures import figures
 from pipeline.spent import Spent
 from pipeline.tally import Tally, TallyShard
-from pipeline.recipe import Recipe
 
 BATCH_ROWS = 1_024
 """Documents in flight at a time. The result does not depend on it; 64 costs 8 % more time, 4096 nothing less."""

@@ -46,8 +46,6 @@ def records(unit: Unit, source: Source) -> Iterator[Read]:
                 piece.add(_document(line, extent.name, source), len(line.raw))
                 tally.count(None, extent)
             except Fault as fault:
-                if line.cause is None and not line.raw.strip():
-                    continue  # a blank line is no record
                 piece.add_bad(extent.name, line.begin, fault.cause, line.raw)
                 tally.count(fault.cause, extent)
             if piece.full:
@@ -66,7 +64,10 @@ def _lines_of(extent: Extent, limit_mb: float) -> Iterator[Line]:
     if extent.start:
         stream = _past_newline(stream, end)
     for line in lines(stream, limit_mb, end):
-        yield line if line.begin else line._replace(raw=line.raw.removeprefix(_BOM))
+        if line.begin or line.cause:
+            yield line
+        elif (raw := line.raw.removeprefix(_BOM)).strip():
+            yield line._replace(raw=raw)
 
 
 def _not_shorter(extent: Extent) -> None:
@@ -94,60 +95,71 @@ def _past_newline(stream: Iterator[tuple[int, bytes]], end: int) -> Iterator[tup
 
 
 def lines(stream: Iterator[tuple[int, bytes]], limit_mb: float, end: int = sys.maxsize) -> Iterator[Line]:
-    """Lines that begin before `end`. One above the limit is not held; damage ends all with the line it cut.
+    """Lines that begin before `end`, without blank ones. One above the limit is not held; damage ends all.
 
     stream: (offset, bytes) without gaps, from the beginning of a line.
     """
-    limit, begin, held = int(limit_mb * 1e6), 0, _Held()
+    begin, held = 0, _Held(limit_mb)
     try:
         for offset, block in stream:
             if not held.size:
                 begin = offset
-            if begin >= end or (held.size > limit and offset >= end):
+            if begin >= end or (held.too_long and offset >= end):
                 break  # no later line is ours, and this one is lost whatever follows
+            if not held.size and _blank(block, held.limit):
+                begin += len(block)
+                continue
             *ended, rest = block.split(b"\n")
             for raw in ended:
                 if begin >= end:
                     return
-                if held.size:
-                    held.add(raw, limit)
-                    size, raw = held.take()
-                else:
-                    size = len(raw)
-                yield _line(begin, raw, size, limit, limit_mb)
+                size, raw = held.ended(raw) if held.size else (len(raw), raw)
+                if line := held.line(begin, size, raw):
+                    yield line
                 begin += size + 1
-            held.add(rest, limit)
+            held.add(rest)
     except Damage as damage:
-        yield Line(begin, held.take()[1], f"damaged stream: the rest of the file is lost ({damage.cause})")
+        yield Line(begin, held.ended()[1], f"damaged stream: the rest of the file is lost ({damage.cause})")
         return
-    if held.size and begin < end:
-        size, raw = held.take()
-        yield _line(begin, raw, size, limit, limit_mb)
+    if begin < end and (line := held.line(begin, *held.ended())):
+        yield line
 
 
-def _line(begin: int, raw: bytes, size: int, limit: int, limit_mb: float) -> Line:
-    if size > limit:
-        return Line(begin, raw[:SAMPLE_BYTES], longer_than(limit_mb))
-    return Line(begin, raw, None)
+def _blank(block: bytes, limit: int) -> bool:
+    """Nothing but blank lines, told at once: line by line a bomb of newlines would take an hour a gigabyte."""
+    return block.endswith(b"\n") and len(block) <= limit and block.isspace()
 
 
 class _Held:
-    """The beginning of a line whose end is in a later block: at most `limit` bytes and a block."""
+    """The beginning of a line whose end is in a later block: at most the limit and a block of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit_mb: float) -> None:
+        self.limit, self._limit_mb = int(limit_mb * 1e6), limit_mb
         self._parts: list[bytes] = []
         self.size = 0
 
-    def add(self, part: bytes, limit: int) -> None:
+    @property
+    def too_long(self) -> bool:
+        return self.size > self.limit
+
+    def add(self, part: bytes) -> None:
         self.size += len(part)
         self._parts.append(part)
-        if self.size > limit:
+        if self.too_long:
             self._parts = [b"".join(p[:SAMPLE_BYTES] for p in self._parts)[:SAMPLE_BYTES]]
 
-    def take(self) -> tuple[int, bytes]:
+    def ended(self, part: bytes = b"") -> tuple[int, bytes]:
+        """Size and bytes of the line that ends with `part`; nothing is held afterwards."""
+        self.add(part)
         size, raw = self.size, b"".join(self._parts)
         self._parts, self.size = [], 0
         return size, raw
+
+    def line(self, begin: int, size: int, raw: bytes) -> Line | None:
+        """The line, or nothing where it is blank."""
+        if size > self.limit:
+            return Line(begin, raw[:SAMPLE_BYTES], longer_than(self._limit_mb))
+        return Line(begin, raw, None) if raw and not raw.isspace() else None
 
 
 def _document(line: Line, name: str, source: Source) -> tuple[str | None, ...]:

@@ -135,9 +135,7 @@ def _groups(file: pq.ParquetFile, extent: Extent, source: Source) -> Iterator[Re
         first += rows
 
 
-def _group(
-    batches: Iterator[pa.RecordBatch], rows: int, first: int, extent: Extent, source: Source
-) -> Iterator[Read]:
+def _group(batches: Iterator[pa.RecordBatch], rows: int, first: int, extent: Extent, source: Source) -> Iterator[Read]:
     done, why = 0, "it ends early"
     while done < rows:
         try:
@@ -190,10 +188,7 @@ def _read(batch: pa.RecordBatch, causes: np.ndarray, first: int, extent: Extent,
         laid[name] = _field(batch.column(name), causes)
     good = _good(causes)
     rows = pa.RecordBatch.from_arrays([laid[name] for name in source.schema().names], schema=source.schema())
-    bad = [
-        Bad(extent.name, first + int(row), causes[row], _sample(text, int(row)))
-        for row in np.flatnonzero(~good)
-    ]
+    bad = [Bad(extent.name, first + int(row), causes[row], _sample(text, int(row))) for row in np.flatnonzero(~good)]
     return Read(rows.filter(pa.array(good)) if bad else rows, bad)
 
 

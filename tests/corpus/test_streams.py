@@ -138,7 +138,5 @@ def test_a_failing_disk_is_not_mistaken_for_a_damaged_stream(tmp_path):
 
 
 def test_a_missing_file_is_named():
-    with pytest.raises(
-        SourceError, match=r"/nowhere/a\.jsonl: cannot be read .* removed since the run was planned"
-    ):
+    with pytest.raises(SourceError, match=r"/nowhere/a\.jsonl: cannot be read .* removed since the run was planned"):
         SourceFile("/nowhere/a.jsonl")

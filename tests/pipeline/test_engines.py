@@ -2,6 +2,7 @@
 
 import operator
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -62,11 +63,11 @@ def parallel(request: pytest.FixtureRequest) -> Engine:
     return request.getfixturevalue(request.param)
 
 
-def python(code: str, folder: Path, timeout: float = 90) -> subprocess.CompletedProcess[str]:
+def python(code: str, folder: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Runs code in a Python of its own, which knows the project only by sys.path."""
-    setup = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
-    command = [sys.executable, "-c", setup + code]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, check=False)
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}"]
+    seen = os.environ | (env or {})
+    return subprocess.run(command, cwd=folder, env=seen, capture_output=True, text=True, timeout=90, check=False)
 
 
 @given(st.lists(st.integers(-99, 99), max_size=30), st.integers(0, 3))
@@ -176,13 +177,13 @@ def test_ray_says_nothing_and_its_workers_find_what_the_driver_finds(tmp_path: P
 
 
 @contextmanager
-def cluster(address: str) -> Iterator[None]:
+def cluster(address: str, env: dict[str, str]) -> Iterator[None]:
     """A Ray cluster that was started elsewhere and does not know where the project lies."""
     port = address.rpartition(":")[2]
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as folder:  # Ray's sockets need a short path
         start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus=1"]
         options = [f"--port={port}", f"--temp-dir={folder}", "--disable-usage-stats"]
-        head = subprocess.Popen([*start, *options], cwd="/", stdout=subprocess.DEVNULL)
+        head = subprocess.Popen([*start, *options], cwd="/", env=os.environ | env, stderr=subprocess.DEVNULL)
         try:
             _answers(int(port))
             yield
@@ -209,8 +210,9 @@ def test_a_joined_cluster_runs_the_code_of_the_driver(tmp_path: Path) -> None:
         f"with engine('ray', None, {address!r}) as ray:\n"
         "    assert ray.workers == 1\n    assert list(ray.map(operator.neg, [2])) == [(0, -2)]\n"
     )
-    with cluster(address):
-        ran = python(code, tmp_path)
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    with cluster(address, token):
+        ran = python(code, tmp_path, token)
     assert ran.returncode == 0, ran.stderr
 
 
@@ -226,7 +228,7 @@ def test_an_address_without_a_cluster_is_named_within_half_a_minute(tmp_path: Pa
             "from pipeline.engine import engine\nfrom corpus.errors import EngineError\n"
             f"try: engine('ray', None, {address!r})\nexcept EngineError as error: print(error)\n"
         )
-        ran = python(code, tmp_path, timeout=60)
+        ran = python(code, tmp_path)
     assert f"no Ray cluster can be joined at {address}" in ran.stdout, ran.stderr
 
 

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus.errors import ShardError
-
 from pipeline.exchange import gather, parts_in, scatter, spread
 
 SCHEMA = pa.schema([("key", pa.int64()), ("row", pa.int64())])

@@ -1,4 +1,4 @@
-"""Hostile and broken input: what is good beside it is kept, what is bad is named, and memory stays bounded."""
+"""Hostile and broken input: what is good beside it is kept, what is bad is named, memory stays bounded."""
 
 import gzip
 import json
@@ -39,9 +39,7 @@ def test_a_truncated_download_gives_a_prefix_of_its_documents_and_one_bad_record
         (tmp_path / f"torn.jsonl{suffix}").write_bytes(packed[:cut])
         rows, bad = read(tmp_path)
         assert rows == [f"d{n}" for n in range(len(rows) - 1)] + ["beside"]
-        assert [(one.file, one.cause.split(":")[0]) for one in bad] == [
-            (f"torn.jsonl{suffix}", "damaged stream")
-        ]
+        assert [(one.file, one.cause.split(":")[0]) for one in bad] == [(f"torn.jsonl{suffix}", "damaged stream")]
         good = "\n".join(LINES[: len(rows) - 1])
         assert bad[0].offset == (len(good) + 1 if good else 0)
 
@@ -88,9 +86,7 @@ def test_good_records_beside_every_kind_of_bad_one_are_kept(tmp_path):
 
 def test_a_wrong_text_field_stops_early_with_the_nearest_name(tmp_path):
     (tmp_path / "a.jsonl").write_text("\n".join(LINES))
-    with pytest.raises(
-        SourceError, match=r"300 of the first 300 records are bad.*no field 'txt': nearest is 'text'"
-    ):
+    with pytest.raises(SourceError, match=r"300 of the first 300 records are bad.*no field 'txt': nearest is 'text'"):
         read(tmp_path / "a.jsonl", text_field="txt")
 
 

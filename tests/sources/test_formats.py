@@ -58,7 +58,5 @@ def test_a_truncated_stream_gives_every_line_before_the_cut(data, reference):
     rows, bad = read(data / "formats" / "docs_truncated.jsonl.gz")
     assert rows == list(reference.values())[: len(rows)]
     assert len(rows) == 239  # the last 2,000 bytes, compressed, are less than the last document
-    assert [one.cause for one in bad] == [
-        "damaged stream: the rest of the file is lost (Truncated compressed stream)"
-    ]
+    assert [one.cause for one in bad] == ["damaged stream: the rest of the file is lost (Truncated compressed stream)"]
     assert bad[0].sample.startswith('{"id": ')

@@ -28,9 +28,7 @@ good_lines = st.builds(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30),
     st.sampled_from([{}, {"id": "a"}, {"id": 7}]),
 )
-odd_lines = st.sampled_from(
-    [b"", b"  \t", b"{", b"[1]", b'{"text": 5}', b'{"text": "\xff"}', b"\xc3\xa9" * 20]
-)
+odd_lines = st.sampled_from([b"", b"  \t", b"{", b"[1]", b'{"text": 5}', b'{"text": "\xff"}', b"\xc3\xa9" * 20])
 files = st.tuples(
     st.booleans(),
     st.lists(st.tuples(st.one_of(good_lines, odd_lines), st.sampled_from([b"\n", b"\r\n"])), max_size=30),
@@ -56,7 +54,9 @@ def test_how_a_stream_is_blocked_changes_nothing_and_long_lines_are_told(content
     whole = content.split(b"\n") if not content.endswith(b"\n") else content.split(b"\n")[:-1]
     begins = [sum(len(line) + 1 for line in whole[:n]) for n in range(len(whole))]
     expected = [
-        (begin, line, len(line) > limit) for begin, line in zip(begins, whole, strict=True) if content
+        (begin, line[:200], len(line) > limit)
+        for begin, line in zip(begins, whole, strict=True)
+        if len(line) > limit or line.strip()
     ]
     got = [(one.begin, one.raw, one.cause is not None) for one in lines(iter(blocks), limit / 1e6)]
     assert got == expected
@@ -108,9 +108,7 @@ def test_each_fault_is_named_and_its_neighbours_are_kept(tmp_path, line, cause):
 
 def test_ids_are_the_records_own_or_the_place(tmp_path):
     path = tmp_path / "a.jsonl"
-    path.write_text(
-        '{"text": "", "id": "x"}\n{"text": "", "id": 12}\n{"text": "", "id": 1.5}\n\n{"text": ""}\n'
-    )
+    path.write_text('{"text": "", "id": "x"}\n{"text": "", "id": 12}\n{"text": "", "id": 1.5}\n\n{"text": ""}\n')
     rows, bad = read(path)
     assert [row["id"] for row in rows] == ["x", "12", "a.jsonl#47", "a.jsonl#72"]
     assert bad == []
@@ -118,9 +116,7 @@ def test_ids_are_the_records_own_or_the_place(tmp_path):
 
 def test_an_id_or_domain_that_was_asked_for_must_be_there(tmp_path):
     path = tmp_path / "a.jsonl"
-    path.write_text(
-        '{"text": "", "key": "x", "d": "news"}\n{"text": "", "key": 3.5, "d": "news"}\n{"text": ""}\n'
-    )
+    path.write_text('{"text": "", "key": "x", "d": "news"}\n{"text": "", "key": 3.5, "d": "news"}\n{"text": ""}\n')
     rows, bad = read(path, id_field="key")
     assert [row["id"] for row in rows] == ["x"]
     assert [one.cause for one in bad] == [

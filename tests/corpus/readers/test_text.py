@@ -23,9 +23,7 @@ def read(path, **settings):
     return rows, bad
 
 
-@given(
-    st.dictionaries(st.from_regex(r"[a-c]/[a-e]{1,3}", fullmatch=True), st.binary(max_size=12), min_size=1)
-)
+@given(st.dictionaries(st.from_regex(r"[a-c]/[a-e]{1,3}", fullmatch=True), st.binary(max_size=12), min_size=1))
 def test_every_file_is_a_document_or_bad_in_the_order_of_names(tmp_path_factory, contents):
     folder = tmp_path_factory.mktemp("t")
     for name, content in contents.items():
