@@ -22,8 +22,8 @@ def utf8(text: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     _, offsets, data = text.buffers()
     if len(text) == 0 or offsets is None:
         return _read_only(np.zeros(1, np.int64)), _read_only(np.zeros(0, np.uint8))
-    starts = np.frombuffer(offsets, np.int64)[text.offset : text.offset + len(text) + 1]
-    return _read_only(starts), _read_only(np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8))
+    starts = np.frombuffer(memoryview(offsets), np.int64)[text.offset : text.offset + len(text) + 1]
+    return _read_only(starts), _read_only(np.frombuffer(memoryview(data or b""), np.uint8))
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

@@ -4,6 +4,8 @@ Copying takes 29 bytes a word and is 10 times faster than splitting; a Gopher ru
 before MinHash wants words.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -32,7 +34,7 @@ def selected(words: Words, kept: np.ndarray, starts: np.ndarray) -> Words:
     )  # fmt: skip
 
 
-def _all(first, rows, shift, places, *values):  # type: ignore[no-untyped-def]
+def _all(first: np.ndarray, rows: np.ndarray, shift: np.ndarray, places: Any, *values: np.ndarray) -> Any:
     """Offsets, then places moved to where their documents now lie, then values as they are."""
     now = np.r_[np.int64(0), np.cumsum(np.diff(first)[rows])]
     still = np.zeros_like(shift)

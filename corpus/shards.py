@@ -4,8 +4,9 @@ Everything Winnow stores as a table goes through here, so DuckDB, Polars, pandas
 without Winnow. Page checksums cost 1 % of a write and turn a flipped bit into a ShardError.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
+from typing import IO, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,8 @@ import pyarrow.parquet as pq
 
 from corpus.errors import ShardError
 from corpus.storage import filesystem, opened, whole
+
+T = TypeVar("T")
 
 SHARD_BYTES = 64_000_000
 """Text per shard. Ten seconds of work for a core at 6 MB/s, 1/300 of it Ray's task cost; fits memory 30 times."""
@@ -27,7 +30,7 @@ def write(url: str, table: pa.Table) -> None:
         sink.write_table(table, row_group_size=_GROUP_ROWS)
 
 
-def writer(file: object, schema: pa.Schema) -> pq.ParquetWriter:
+def writer(file: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
     """A Parquet writer of tables of one schema to an open file, with page checksums."""
     return pq.ParquetWriter(
         file,
@@ -75,7 +78,7 @@ def schema(url: str) -> pa.Schema:
     return _guarded(url, lambda file: file.schema_arrow)
 
 
-def _guarded(url: str, ask):  # type: ignore[no-untyped-def]
+def _guarded(url: str, ask: Callable[[pq.ParquetFile], T]) -> T:
     name = PurePosixPath(filesystem(url)[1]).name
     try:
         with opened(url) as raw, pq.ParquetFile(raw, page_checksum_verification=True) as file:

@@ -79,7 +79,7 @@ def _found(fs: Any, info: dict[str, Any]) -> Found:
 def opened(url: str) -> IO[bytes]:
     """The file, open for reading bytes."""
     fs, path = filesystem(url)
-    return fs.open(path, "rb")  # type: ignore[no-any-return]
+    return fs.open(path, "rb")
 
 
 def read_bytes(url: str) -> bytes:
@@ -97,7 +97,7 @@ def whole(url: str) -> Iterator[IO[bytes]]:
             yield file
     else:  # object stores show a key when its upload completes; nothing is uploaded where the block raised
         with tempfile.TemporaryFile() as aside:
-            yield aside  # type: ignore[misc]
+            yield aside
             aside.seek(0)
             with fs.open(path, "wb") as remote:
                 shutil.copyfileobj(aside, remote, 1 << 22)

@@ -56,15 +56,15 @@ class SourceFile:
 
     def read(self, size: int = -1) -> bytes:
         """At most `size` bytes; fewer at the end only."""
-        return self._tried(self._file.read, size)  # type: ignore[no-any-return]
+        return self._tried(self._file.read, size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """As of any file."""
-        return self._tried(self._file.seek, offset, whence)  # type: ignore[no-any-return]
+        return self._tried(self._file.seek, offset, whence)
 
     def tell(self) -> int:
         """As of any file."""
-        return self._tried(self._file.tell)  # type: ignore[no-any-return]
+        return self._tried(self._file.tell)
 
     def close(self) -> None:
         """As of any file."""

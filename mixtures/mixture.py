@@ -16,7 +16,7 @@ from corpus.storage import read_bytes, write_bytes
 from corpus.tokens import digest, read_manifest
 
 TOLERANCE = 1e-12
-"""How far from 1 weights may sum: 10,000 of them, each rounded to the nearest double, stay below 1e-15."""
+"""How far from 1 weights may sum. Each is the nearest double, so ours stay within 2.3e-16, however many there are."""
 
 Count = Annotated[int, Field(ge=1, le=1 << 62)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -47,7 +47,7 @@ class Mixture(BaseModel):
     tokens: dict[str, Count]  # domain -> different tokens there are
     budget: Count | None  # tokens to train on; None: shares only
     epochs: dict[str, float]  # domain -> passes over its tokens; empty without a budget
-    capped: tuple[str, ...]  # domains that would have got more, had the method allowed more passes
+    capped: tuple[str, ...]  # domains at the most passes their method allows, sorted
     inputs: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]  # see Inventory
 
     @classmethod

@@ -1,6 +1,6 @@
 """Every method a recipe can name. Adding one is a class in a file of its own and a row here."""
 
-from mixtures.baselines import Method, Proportional, Static, Temperature, UniMax, Uniform
+from mixtures.baselines import Method, Proportional, Static, Temperature, Uniform, UniMax
 
 TABLE: dict[str, type[Method]] = {
     method.name: method for method in (Uniform, Proportional, Temperature, UniMax, Static)

@@ -46,7 +46,6 @@ class Comparison:
     """What all tasks of one Global stage know: small, and the same for all."""
 
     stage: Global
-    name: str
     documents: str  # folder of the documents
     emitted: str  # folder of what the stage emitted in the pass
     folder: str  # folder of its columns, with work/ inside while it runs
@@ -229,7 +228,7 @@ def _settled(all_: Comparison, engine: Engine) -> Iterator[Spent]:  # type: igno
         if not all_.stage.transitive or (turn >= 2 and turn % 2 == 0 and seen[turn] == seen[turn - 2]):
             return turn
     raise StageError(
-        f"{all_.name}: {seen[-1][0]:,} links still move after {all_.stage.rounds} turns; no fix-point, so no verdicts. "
+        f"{all_.stage.name}: {seen[-1][0]:,} links still move after {all_.stage.rounds} turns; no fix-point, so no verdicts. "
         f"Please report this with the recipe: alternating stars settle in about log2(documents) turns."
     )
 

@@ -63,8 +63,7 @@ class KeepShard:
     def encoder(self) -> Tokenizer:
         """Loaded once a worker."""
         tokens = self.plan.recipe.tokens
-        assert tokens is not None and self.tokenizer is not None
-        return Tokenizer.load(self.tokenizer, tokens.eos)
+        return Tokenizer.load(self.tokenizer, tokens.eos)  # type: ignore[arg-type, union-attr]
 
     def __call__(self, name: str) -> dict[str, Any]:
         """What stands in `<name>.json`: digest, token shards, and what it took."""

@@ -5,8 +5,9 @@ tokenized and digested. What is done is found by name (see home.py), so a second
 """
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from corpus.errors import SourceError, TooMuchBad
@@ -25,15 +26,14 @@ from pipeline.spent import Spent
 from pipeline.tally import Tally, TallyShard
 
 BATCH_ROWS = 1_024
-"""Documents in flight at a time. The result does not depend on it; 64 costs 8 % more time, 4096 nothing less."""
+"""Documents in flight at a time, fewer where they are long (shards.batches). The result does not depend on it."""
 
-MAX_BAD = 0.01
-FEW_BAD = 10
+MAX_BAD, FEW_BAD = 0.01, 10
 """A run stops where more than 1 % of its records are quarantined, and more than 10: one broken line of twenty
 is a broken line, one of a hundred in a crawl is a broken reader or a wrong field."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Run:
     """One run in one home, with one engine."""
 
@@ -43,78 +43,97 @@ class Run:
     progress: Progress
     batch_rows: int = BATCH_ROWS
     max_bad: float = MAX_BAD
-    markers: list[dict[str, Any]] = field(default_factory=list)
 
     def __call__(self) -> dict[str, Any]:
-        """Do what is not done yet; the report as `report.json` holds it."""
-        started = time.time()
+        """Do what is not done yet; the report, as `report.json` holds it.
+
+        Raises RunInUse where another process writes here, TooMuchBad, and what sources, stages and engines raise.
+        """
+        started = time.monotonic()
         with self.home.locked():
             sweep(self.home.at)
-            the_plan = plan(self.recipe, self.home)
-            self._begin(the_plan)
-            self._read(the_plan)
-            names = tuple(part["name"] for one in self.markers for part in one["parts"])
-            self._compare(the_plan, names)
+            the_plan = self._begin()
+            markers = self._read(the_plan)
+            self._check_bad(markers)
+            parts = [part for one in markers for part in one["parts"]]
+            names = [part["name"] for part in parts]
+            self._compare(the_plan, names, sum(part["bytes"] for part in parts))
             tally = self._count(the_plan, names)
             result = Keeping(the_plan, self.home, self.engine, self.progress, names)(tally)
-            return self._end(the_plan, names, tally, result, started)
+            report = figures(the_plan, self.home, markers, tally, result, time.monotonic() - started)
+            self.home.write_json(REPORT, report)
+            remember(the_plan, self.home, names)
+            self.home.log("end", digest=report["digest"], seconds=report["seconds"])
+        return report
 
-    def _begin(self, the_plan: Plan) -> None:
+    def _begin(self) -> Plan:
+        the_plan = plan(self.recipe, self.home)
         write_bytes(self.home.path(RECIPE), recipes.dump(self.recipe).encode())
-        self.home.log("begin", steps={s.folder: s.name for s in the_plan.steps}, units=len(the_plan.units))
+        self.home.log("begin", name=self.recipe.name, units=len(the_plan.units), workers=self.engine.workers)
         remember(the_plan, self.home)
+        return the_plan
 
-    def _lays(self, the_plan: Plan) -> tuple[Lay, ...]:
-        return tuple(Lay(s.name, s.stage, self.home.path(s.folder)) for s in the_plan.in_pass if s.stage)
-
-    def _read(self, the_plan: Plan) -> None:
-        """Read the units that have no marker; then lay what is missing beside shards that were there."""
-        folder, lays = self.home.path(the_plan.documents.folder), self._lays(the_plan)
-        there, folders = self.home.names(the_plan.documents.folder), [s.folder for s in the_plan.in_pass]
-        old = [u for u in the_plan.units if f"{u.key}.json" in there]
-        new = [u for u in the_plan.units if f"{u.key}.json" not in there]
+    def _read(self, the_plan: Plan) -> list[dict[str, Any]]:
+        """Read the units that have no marker; then lay what is missing beside the shards there were before."""
+        folder = self.home.path(the_plan.documents.folder)
+        lays = tuple(Lay(s.name, s.stage, self.home.path(s.folder)) for s in the_plan.in_pass if s.stage)
+        booked = [the_plan.documents.folder, *(step.folder for step in the_plan.in_pass)]
+        there = self.home.names(the_plan.documents.folder)
+        new = [unit for unit in the_plan.units if f"{unit.key}.json" not in there]
         task = ReadUnit(self.recipe.sources, folder, lays, int(self.recipe.shard_mb * 1e6), self.batch_rows)
-        self._work(the_plan.documents.name, task, new, [u.stored_bytes for u in new], folders)
-        self.markers = [marker(folder, unit) for unit in the_plan.units]
-        names = [part["name"] for one, unit in zip(self.markers, the_plan.units, strict=True) for part in one["parts"] if unit in old]
+        self._map("documents", task, new, booked, lambda unit: unit.stored_bytes, lambda unit: unit.key)
+        markers = [marker(folder, unit) for unit in the_plan.units]
+        names = [part["name"] for one in markers for part in one["parts"]]
         missing = _missing(self.home, names, the_plan.in_pass)
-        self._work("columns", LayColumns(folder, lays, self.batch_rows), missing, [1] * len(missing), folders)
-        self._check_bad(the_plan)
+        self._map("columns", LayColumns(folder, lays, self.batch_rows), missing, booked)
+        return markers
 
-    def _log(self, step: str, item: str, folders: Sequence[str], spent: Spent) -> None:
-        self.home.log("task", step=step, item=item, folders=list(folders), spent=spent)
-
-    def _work(self, name: str, task: Any, items: Sequence[Any], sizes: Sequence[int], folders: Sequence[str]) -> None:
-        with self.progress.step(name, sum(sizes)) as advance:
+    def _map(
+        self,
+        name: str,
+        task: Callable[[Any], dict[str, Any]],
+        items: Sequence[Any],
+        booked: Sequence[str],
+        size: Callable[[Any], float] = lambda _: 1,
+        called: Callable[[Any], str] = str,
+    ) -> None:
+        """Run a task over items, show how far it is, and log what each took under the folders it writes to."""
+        with self.progress.step(name, sum(map(size, items))) as advance:
             for number, result in self.engine.map(task, items):
-                self._log(name, str(getattr(items[number], "key", items[number])), folders, result["spent"])
-                advance(sizes[number])
+                self._log(name, called(items[number]), booked, result["spent"])
+                advance(size(items[number]))
 
-    def _check_bad(self, the_plan: Plan) -> None:
-        bad = sum(one["bad"] for one in self.markers)
-        good = sum(part["rows"] for one in self.markers for part in one["parts"])
+    def _log(self, step: str, item: str, booked: Sequence[str], spent: Spent) -> None:
+        self.home.log("task", step=step, item=item, folders=list(booked), spent=spent)
+
+    def _check_bad(self, markers: Sequence[dict[str, Any]]) -> None:
+        bad = sum(one["bad"] for one in markers)
+        good = sum(part["rows"] for one in markers for part in one["parts"])
         if bad > FEW_BAD and bad > self.max_bad * (good + bad):
-            causes: dict[str, int] = {}
-            for one in self.markers:
-                for cause, count in one["causes"].items():
-                    causes[cause] = causes.get(cause, 0) + count
-            worst = ", ".join(f"{cause} {count:,}" for cause, count in sorted(causes.items(), key=lambda c: -c[1])[:3])
             raise TooMuchBad(
-                f"{bad:,} of {good + bad:,} records are bad ({bad / (good + bad):.2%}; at most {self.max_bad:.2%} may be): "
-                f"{worst}. See them with `winnow show {self.home.at} --bad`; allow more with --max-bad."
+                f"{bad:,} of {good + bad:,} records are bad ({bad / (good + bad):.2%}, and --max-bad is "
+                f"{self.max_bad:.2%}): {_worst(markers)}. They lie in {self.home.at}/documents-*/*.bad.parquet with "
+                f"file, offset and cause. Mend the source, or allow more with --max-bad; what was read is not read again."
             )
         if good == 0:
-            raise SourceError(f"the sources hold no document that can be read ({bad:,} bad records); nothing to do")
+            worst = f": {_worst(markers)}" if bad else ""
+            raise SourceError(f"the sources hold no document that can be read, and {bad:,} bad records{worst}")
 
-    def _compare(self, the_plan: Plan, names: tuple[str, ...]) -> None:
-        text_bytes = sum(part["bytes"] for one in self.markers for part in one["parts"])
-        emitted = {step.name: step.folder for step in the_plan.named("emit")}
+    def _compare(self, the_plan: Plan, names: Sequence[str], text_bytes: int) -> None:
+        emitted = {step.name: self.home.path(step.folder) for step in the_plan.named("emit")}
         before: list[str] = []
         for step in the_plan.named("global"):
             folder = self.home.path(step.folder)
             if _missing(self.home, names, [step]):
-                all_ = Comparison(step.stage, step.name, self.home.path(the_plan.documents.folder),  # type: ignore[arg-type]
-                                  self.home.path(emitted[step.name]), folder, tuple(before), names, partitions(text_bytes))
+                all_ = Comparison(
+                    stage=step.stage,  # type: ignore[arg-type]
+                    documents=self.home.path(the_plan.documents.folder),
+                    emitted=emitted[step.name],
+                    folder=folder,
+                    before=tuple(before),
+                    shards=tuple(names),
+                    parts=partitions(text_bytes),
+                )
                 with self.progress.step(step.name, 0) as advance:
                     for spent in compare(all_, self.engine):
                         self._log(step.name, step.folder, [step.folder], spent)
@@ -129,17 +148,14 @@ class Run:
                 advance(1)
         return tally
 
-    def _end(
-        self, the_plan: Plan, names: Sequence[str], tally: Tally, result: dict[str, Any], started: float
-    ) -> dict[str, Any]:
-        report = figures(the_plan, self.home, self.markers, tally, result, time.time() - started)
-        self.home.write_json(REPORT, report)
-        remember(the_plan, self.home, names)
-        self.home.log("end", digest=report["digest"], seconds=report["seconds"])
-        return report
-
 
 def _missing(home: Home, names: Sequence[str], steps: Sequence[Step]) -> list[str]:
     """Shards for which some step has no file."""
     there = [home.names(step.folder) for step in steps]
     return [name for name in names if any(f"{name}.parquet" not in one for one in there)]
+
+
+def _worst(markers: Sequence[dict[str, Any]]) -> str:
+    causes: Counter[str] = sum((Counter(one["causes"]) for one in markers), Counter())
+    return ", ".join(f"{cause} {count:,}" for cause, count in causes.most_common(3))
+

@@ -52,12 +52,12 @@ class Stage:
     def schema(self) -> pa.Schema:
         """What one shard's columns of this stage look like at rest."""
         added = [pa.field(name, column.type) for name, column in self.adds.items()]
-        return pa.schema([(DROP, pa.string()), (VALUE, pa.float64()), *added])
+        return pa.schema([pa.field(DROP, pa.string()), pa.field(VALUE, pa.float64()), *added])
 
     def checked(self, columns: Columns, rows: int) -> pa.Table:
         """The columns as a table in the declared schema; StageError where the contract is broken."""
         schema = self.schema()
-        filled = {DROP: pa.nulls(rows, pa.string()), VALUE: pa.nulls(rows, pa.float64())} | columns
+        filled: Columns = {DROP: pa.nulls(rows, pa.string()), VALUE: pa.nulls(rows, pa.float64())} | columns
         if set(filled) != set(schema.names):
             raise StageError(f"{self.name} declares {schema.names} and laid {sorted(filled)}")
         wrong = [name for name, array in filled.items() if len(array) != rows]

@@ -137,10 +137,10 @@ def _before(rank: np.ndarray, node: np.ndarray, other_rank: np.ndarray, other: n
 
 VERDICT = pa.schema(
     [
-        ("node", pa.int64()),
-        (DROP, pa.string()),
-        (VALUE, pa.float64()),
-        *[(name, column.type) for name, column in DUPLICATE.items()],
+        pa.field("node", pa.int64()),
+        pa.field(DROP, pa.string()),
+        pa.field(VALUE, pa.float64()),
+        *[pa.field(name, column.type) for name, column in DUPLICATE.items()],
     ]
 )
 """What is decided of a clustered document; the first column is its address."""

@@ -52,8 +52,8 @@ class MinHash(Deduplication):
             )
         if self.bands * self.rows > MOST_HASHES:
             raise RecipeError(
-                f"minhash: {self.bands:,} bands of {self.rows:,} rows are {self.bands * self.rows:,} hashes a document; "
-                f"at most {MOST_HASHES:,}. RefinedWeb's 450 x 20 are 9,000."
+                f"minhash: {self.bands:,} bands of {self.rows:,} rows are {self.bands * self.rows:,} hashes a "
+                f"document; at most {MOST_HASHES:,}. RefinedWeb's 450 x 20 are 9,000."
             )
 
     @cached_property
