@@ -115,9 +115,7 @@ class Mixture(BaseModel):
             raise ShardError(f"{url}: not a mixture that this version reads: {said}") from error
 
 
-def _epochs(
-    weights: Mapping[str, float], tokens: Mapping[str, int], budget: int | None
-) -> dict[str, float]:
+def _epochs(weights: Mapping[str, float], tokens: Mapping[str, int], budget: int | None) -> dict[str, float]:
     if budget is None:
         return {}
     return {domain: weights[domain] * budget / tokens[domain] for domain in tokens}

@@ -124,7 +124,8 @@ class Settle:
             before = "match" if self.turn == 0 else _turn(self.turn - 1)
             links = distinct(gather(self.all.files(before), part, LINKS))
             after = self.all.stage.settle(links, self.turn)
-            scatter(self.all.work(_turn(self.turn), _file(part)), after, spread(after["node"].to_numpy(), self.all.parts))
+            to = spread(after["node"].to_numpy(), self.all.parts)
+            scatter(self.all.work(_turn(self.turn), _file(part)), after, to)
             sum_ = _content(links)
         return links.num_rows, sum_, watch.spent()
 
@@ -176,7 +177,8 @@ class Verify:
         watch = Stopwatch()
         with watch(self.all.place):
             files = self.all.files("texts")
-            rows = gather(files, part, self.all.evidence_schema).sort_by([(c, "ascending") for c in ("cluster", "rank", "node")])
+            order = [(column, "ascending") for column in ("cluster", "rank", "node")]
+            rows = gather(files, part, self.all.evidence_schema).sort_by(order)
             found = [VERDICT.empty_table(), *map(self.all.stage.verify, _portions(rows))]
             verdicts = pa.concat_tables(found).combine_chunks()
             scatter(self.all.work("verdicts", _file(part)), verdicts, verdicts["node"].to_numpy() >> ROW_BITS)
@@ -228,8 +230,8 @@ def _settled(all_: Comparison, engine: Engine) -> Iterator[Spent]:  # type: igno
         if not all_.stage.transitive or (turn >= 2 and turn % 2 == 0 and seen[turn] == seen[turn - 2]):
             return turn
     raise StageError(
-        f"{all_.stage.name}: {seen[-1][0]:,} links still move after {all_.stage.rounds} turns; no fix-point, so no verdicts. "
-        f"Please report this with the recipe: alternating stars settle in about log2(documents) turns."
+        f"{all_.stage.name}: {seen[-1][0]:,} links still move after {all_.stage.rounds} turns; no fix-point, so "
+        f"no verdicts. Please report this with the recipe: alternating stars settle in about log2(documents) turns."
     )
 
 

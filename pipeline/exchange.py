@@ -1,8 +1,8 @@
 """Rows on the move: a task scatters its rows by partition into one file; another gathers one partition of all.
 
 A file is one Arrow IPC stream (lz4) a partition, end to end, then a JSON index of their places and CRC-32s,
-the index's own length and CRC-32, and a magic word. So S writers and P readers need S files, not S x P, a partition is read
-alone, and a flipped bit is found. A Parquet row group a partition did the same at 5 times the CPU time for
+its own length and CRC-32, and a magic word. So S writers and P readers need S files, not S x P, a partition
+is read alone, and a flipped bit is found. A Parquet row group a partition did the same at 5 times the CPU time for
 the few kB that most partitions hold. Rows of a gathered partition come in the order of the files, which is
 the order of the tasks, whoever ran them.
 """

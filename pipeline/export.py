@@ -1,6 +1,16 @@
-"""Documents of a finished run as files that others read: Parquet or JSONL, one file or one a shard."""
+"""Documents of a finished run as files that others read: Parquet or JSONL, one file or one a shard.
 
+What takes the name that was asked for is whole, and nothing that stood there is lost unless --overwrite says so.
+"""
+
+import os
+import re
+import secrets
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
 from typing import IO, Any
 
 import orjson
@@ -10,79 +20,132 @@ from corpus import shards
 from corpus.buffers import total_bytes
 from corpus.documents import TEXT
 from corpus.errors import RecipeError
-from corpus.storage import join, whole
+from corpus.storage import filesystem, is_local, join, names, remove, whole
 from pipeline.finished import REASONS, Finished, Rows, dropped, everything, kept
+from pipeline.places import folder
 
 WHAT: dict[str, Rows] = {"kept": kept, "dropped": dropped, "all": everything}
 SUFFIXES = {"parquet": ".parquet", "jsonl": ".jsonl"}
 _CODECS = {".gz": "gzip", ".zst": "zstd"}
+_OTHERS = re.compile(r"\.(json|ndjson|csv|tsv|txt|arrow|feather|gz|zst|zip)$")
+_OURS = re.compile(r"\d{6}\.(parquet|jsonl)")  # what a file of an exported folder is called
 
 
-def export(run: Finished, out: str, form: str, what: str) -> dict[str, Any]:
-    """Write `what` of a run to `out`: {documents, bytes (of text), files}.
+def export(run: Finished, out: str, form: str | None, what: str, overwrite: bool = False) -> dict[str, Any]:
+    """Write `what` of a run to `out`: {documents, bytes (of text), files, what, format}.
 
-    A name that ends in .parquet, .jsonl, .jsonl.gz or .jsonl.zst is one file; any other is a folder with a
-    file a shard. Columns: docs/reference/json.md.
+    A name that ends in .parquet, .jsonl, .jsonl.gz or .jsonl.zst is one file; any other is a folder with a file
+    a shard. form: by that name where None, Parquet for a folder. Columns: docs/reference/json.md.
+    Raises RecipeError where something stands at `out` and may not be overwritten, or `out` cannot be written.
     """
+    form, single = _form(out, form), _suffix(out) is not None
+    _free(run, out, single, overwrite)
     tables = (_columns(table, what) for table in run.tables(WHAT[what]))
-    single = _single(out, form)
-    files, documents, size = [], 0, 0
+    empty = _columns(run.empty(), what)
     if single:
-        files.append(out)
-        documents, size = _one_file(out, tables, form)
+        counts = {out: _one_file(out, chain([empty], tables), form)}
     else:
-        for number, table in enumerate(tables):
-            files.append(join(out, f"{number:06d}{SUFFIXES[form]}"))
-            count, some = _one_file(files[-1], iter([table]), form)
-            documents, size = documents + count, size + some
+        with _whole_folder(out) as aside:
+            counts = {name: _one_file(join(aside, name), iter([one]), form) for name, one in _named(tables, empty, form)}
+    documents, size = (sum(count[place] for count in counts.values()) for place in (0, 1))
+    files = list(counts) if single else [join(out, name) for name in counts]
     return {"documents": documents, "bytes": size, "files": files, "what": what, "format": form}
 
 
-def _single(out: str, form: str) -> bool:
-    plain = out.removesuffix(".gz").removesuffix(".zst")
-    other = [f for f, suffix in SUFFIXES.items() if plain.endswith(suffix) and f != form]
-    if other or (plain != out and form == "parquet"):
-        raise RecipeError(f"{out}: its name says {other[0] if other else 'compressed'}, and --format says {form}")
-    return plain.endswith(SUFFIXES[form])
+def _named(tables: Iterator[pa.Table], empty: pa.Table, form: str) -> Iterator[tuple[str, pa.Table]]:
+    """A file name for each table; an export of nothing is a file without rows, so readers find its columns."""
+    number = -1
+    for number, table in enumerate(tables):
+        yield f"{number:06d}{SUFFIXES[form]}", table
+    if number < 0:
+        yield f"{0:06d}{SUFFIXES[form]}", empty
+
+
+def _suffix(out: str) -> str | None:
+    """The format that the name of a single file says; None for a folder."""
+    plain = re.sub(r"(?<=\.jsonl)\.(gz|zst)$", "", out)
+    return next((form for form, suffix in SUFFIXES.items() if plain.endswith(suffix)), None)
+
+
+def _form(out: str, form: str | None) -> str:
+    said = _suffix(out)
+    if said and form and said != form:
+        raise RecipeError(f"{out}: its name says {said}, and --format says {form}")
+    if said is None and (other := _OTHERS.search(out)):
+        raise RecipeError(f"{out}: no such format as {other[0]}; name a folder, or a .parquet, .jsonl, .jsonl.gz or .jsonl.zst")
+    return said or form or "parquet"
+
+
+def _free(run: Finished, out: str, single: bool, overwrite: bool) -> None:
+    """RecipeError unless nothing of value is lost by writing to `out`; its folder is made."""
+    path = folder(out.rstrip("/").rpartition("/")[0] or ".", "export to") if "://" not in out else None
+    fs, place = filesystem(out)
+    if not fs.exists(place):
+        return
+    if single and fs.isdir(place):
+        raise RecipeError(f"{out}: a folder stands there, and its name says one file. Give another name.")
+    if not single and fs.isfile(place):
+        raise RecipeError(f"{out}: a file stands there. Give another name, or one that ends in .parquet or .jsonl.")
+    there = names(out) if not single else {out} if fs.size(place) else set()
+    if there and not overwrite:
+        raise RecipeError(f"{out}: exists already; give another name, or --overwrite to replace it")
+    others = sorted(name for name in there if not single and not _OURS.fullmatch(name))
+    if others or (there and path and Path(run.home.at).resolve() in [Path(place), *Path(place).resolve().parents]):
+        raise RecipeError(f"{out}: holds what no export wrote ({', '.join(others[:3]) or 'a run'}); give another name")
+
+
+@contextmanager
+def _whole_folder(out: str) -> Iterator[str]:
+    """A folder to write to that takes its name, and the place of an older one, when the block ends without an error.
+
+    An object store cannot rename: what an older export left there goes first, and each file is whole or absent.
+    """
+    if not is_local(out):
+        remove(out)
+        yield out
+        return
+    path = Path(filesystem(out)[1])
+    aside, old = (path.with_name(f"{path.name}.aside-{secrets.token_hex(4)}") for _ in range(2))
+    try:
+        aside.mkdir()
+        yield str(aside)
+        if path.exists():
+            path.rename(old)
+        aside.rename(path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _columns(table: pa.Table, what: str) -> pa.Table:
-    return table.drop_columns([c for c in REASONS if c in table.column_names]) if what == "kept" else table
+    return table.drop_columns(list(REASONS)) if what == "kept" else table
 
 
 def _one_file(url: str, tables: Iterator[pa.Table], form: str) -> tuple[int, int]:
+    """Write tables of one schema, of which there is at least one; how many documents and bytes of text."""
     documents = size = 0
     with whole(url) as file:
-        write = _parquet if form == "parquet" else _jsonl
-        for table in write(file, tables, url):
+        for table in (_parquet if form == "parquet" else _jsonl)(file, tables, url):
             documents += table.num_rows
             size += total_bytes(table[TEXT])
     return documents, size
 
 
 def _parquet(file: IO[bytes], tables: Iterator[pa.Table], url: str) -> Iterator[pa.Table]:
-    first = next(tables, None)
-    if first is None:
-        raise RecipeError(f"nothing to export to {url}: no document fits")
+    first = next(tables)
     with shards.writer(file, first.schema) as sink:
-        for table in _chain(first, tables):
+        for table in chain([first], tables):
             sink.write_table(table)
             yield table
-
-
-def _chain(first: pa.Table, rest: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    yield first
-    for table in rest:
-        yield table.select(first.column_names).cast(first.schema)
 
 
 def _jsonl(file: IO[bytes], tables: Iterator[pa.Table], url: str) -> Iterator[pa.Table]:
     """A Python loop over documents: orjson writes 392 MB/s, and who asks for JSONL asks for rows."""
     codec = next((c for suffix, c in _CODECS.items() if url.endswith(suffix)), None)
-    sink = pa.CompressedOutputStream(pa.PythonFile(file, mode="w"), codec) if codec else file
-    for table in tables:
-        for batch in table.to_batches(max_chunksize=1_000):
-            sink.write(b"".join(orjson.dumps(row) + b"\n" for row in batch.to_pylist()))
-        yield table
-    if codec:
+    with open(os.dup(file.fileno()), "wb") as twin:  # Arrow closes what it compresses to, and `file` is not ours to close
+        sink = pa.CompressedOutputStream(pa.PythonFile(twin, mode="w"), codec) if codec else twin
+        for table in tables:
+            for batch in table.to_batches(max_chunksize=1_000):
+                sink.write(b"".join(orjson.dumps(row) + b"\n" for row in batch.to_pylist()))
+            yield table
         sink.close()

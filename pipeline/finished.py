@@ -1,7 +1,10 @@
 """A finished run, opened again: its steps and shards as they were, without looking at recipe or inputs."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,17 +12,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus import shards
-from corpus.documents import ID, TEXT
-from corpus.errors import RecipeError
+from corpus.documents import DROP, ID, TEXT, VALUE
+from corpus.errors import RecipeError, ShardError
 from pipeline import recipe
 from pipeline.home import FINISHED, RECIPE, REPORT, Home
 from pipeline.plan import Plan, Step
 from pipeline.reading import BYTES
+from pipeline.report.figures import check
 from pipeline.view import View
 
-REASONS = ("stage", "drop", "value")
+REASONS = ("stage", DROP, VALUE)
 Rows = Callable[[pa.Table], pa.Array]
-"""Which rows of a table to take: bool [N]."""
+"""Which rows of a table to take: bool [N]; null takes none."""
 
 
 @dataclass(frozen=True)
@@ -33,65 +37,114 @@ class Finished:
 
     @classmethod
     def at(cls, folder: str) -> "Finished":
-        """Open it; RecipeError where no run ever finished there."""
+        """Open it. RecipeError where no run ever finished there, ShardError where its records are damaged,
+        ReportError where its figures do not add up.
+        """
         home = Home(folder)
-        known = home.json(FINISHED)
-        if known is None:
-            begun = " One was begun: run the same command again, it goes on." if RECIPE in home.names() else ""
-            raise RecipeError(f"{folder}: no finished run there.{begun}")
-        steps = tuple(Step(s["name"], s["kind"], s["folder"], s["parts"]) for s in known["steps"])
-        plan = Plan(recipe.load(home.path(RECIPE)), (), steps)
-        return cls(home, plan, tuple(known["shards"]), home.json(REPORT))
+        known, report = _records(home)
+        try:
+            check(report)
+            steps = tuple(Step(s["name"], s["kind"], s["folder"], s["parts"]) for s in known["steps"])
+            names, report = tuple(known["shards"]), _here(home, report)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise _damaged(home, error) from error
+        return cls(home, Plan(recipe.load(home.path(RECIPE)), (), steps), names, report)
 
     def views(self) -> Iterator[View]:
         """Its shards in order."""
         return (View(self.plan, self.home.at, name) for name in self.shards)
 
-    def tables(self, rows: Rows, *, text: bool = True) -> Iterator[pa.Table]:
-        """Shard by shard, the documents that `rows` takes, with all that was laid beside them.
+    def tables(self, rows: Rows, *, text: bool = True, most: int | None = None) -> Iterator[pa.Table]:
+        """Shard by shard, the documents that `rows` takes (at most `most`), with all that was laid beside them.
 
-        Columns: the documents' own (the text only where asked), `stage`, `drop` and `value`, then those of
-        the stages; where two stages lay a column of one name, the later one that has a value stands.
+        Columns, the same in every table: those of the documents (of all sources; the text only where asked),
+        `stage`, `drop` and `value`, then those of the stages. Where two stages lay a column of one name and
+        type, the later one that has a value stands; one named like a source's field is `<stage>.<name>`.
         """
         for view in self.views():
-            whole = beside(view)
-            taken = pc.fill_null(rows(whole), False)
-            if not pc.any(taken).as_py():
+            table = self._beside(view)
+            taken = np.flatnonzero(np.asarray(pc.fill_null(rows(table), False)))[:most]
+            if len(taken) == 0:
                 continue
+            table = table.take(pa.array(taken))
             if text:
-                whole = whole.add_column(1, TEXT, view.documents([TEXT])[TEXT])
-            yield whole.filter(taken)
+                table = table.add_column(1, TEXT, shards.take(view.url(self.plan.documents), taken, [TEXT])[TEXT])
+            yield table
+            if most is not None and (most := most - len(taken)) == 0:
+                return
+
+    def empty(self) -> pa.Table:
+        """A table of no documents with the columns that `tables` gives, the text among them."""
+        for view in self.views():
+            table = self._beside(view).slice(0, 0)
+            return table.add_column(1, pa.field(TEXT, pa.large_string()), [pa.array([], pa.large_string())])
+        raise ShardError(f"{self.home.at}: the run has no shards")
+
+    @cached_property
+    def _own(self) -> list[str]:
+        """Columns of documents but the text, over all sources: one footer a unit, whose shards are alike."""
+        units = {name.rsplit("-", 1)[0]: name for name in self.shards}
+        schemas = [shards.schema(View(self.plan, self.home.at, name).url(self.plan.documents)) for name in units.values()]
+        return list(dict.fromkeys(n for schema in schemas for n in schema.names if n not in (TEXT, BYTES)))
+
+    def _beside(self, view: View) -> pa.Table:
+        """All columns of a shard but the text, all rows."""
+        url = view.url(self.plan.documents)
+        there, rows = shards.schema(url).names, shards.rows(url)
+        own = view.documents([name for name in self._own if name in there])
+        columns = {name: own[name] if name in there else pa.nulls(rows, pa.string()) for name in self._own}
+        columns |= dict(zip(REASONS, view.reasons().select(list(REASONS)).columns, strict=True))
+        fixed = set(columns)
+        for step in self.plan.judged:
+            laid = view.laid(step)
+            for name in (n for n in laid.column_names if n not in REASONS):
+                _lay(columns, step.name, name, laid[name], fixed)
+        return pa.table(columns)
 
 
-def beside(view: View) -> pa.Table:
-    """All columns of a shard but the text, all rows."""
-    own = [name for name in _columns(view) if name not in (TEXT, BYTES)]
-    table = view.documents(own)
-    reasons = view.reasons()
-    for name in REASONS:
-        table = table.append_column(name, reasons[name])
-    for step in view.plan.judged:
-        for name, column in zip((laid := view.laid(step)).column_names, laid.columns, strict=True):
-            if name in REASONS:
-                continue
-            if name in table.column_names:
-                place = table.column_names.index(name)
-                table = table.set_column(place, name, pc.coalesce(column, table[name]))
-            else:
-                table = table.append_column(name, column)
-    return table
+def _lay(columns: dict[str, Any], stage: str, name: str, column: pa.ChunkedArray, fixed: set[str]) -> None:
+    before = columns.get(name)
+    if name in fixed or (before is not None and before.type != column.type):
+        columns[f"{stage}.{name}"] = column
+    else:
+        columns[name] = column if before is None else pc.coalesce(column, before)
 
 
-def _columns(view: View) -> list[str]:
-    return list(shards.schema(view.url(view.plan.documents)).names)
+def _records(home: Home) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `finished.json` and `report.json` hold."""
+    try:
+        known, report, begun = home.json(FINISHED), home.json(REPORT), RECIPE in home.names()
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _damaged(home, error) from error
+    except NotADirectoryError as error:
+        raise RecipeError(f"{home.at}: a file, not the folder of a run") from error
+    except (OSError, ValueError, ImportError) as error:  # not readable, an unknown protocol, s3fs not installed
+        raise RecipeError(f"{home.at}: cannot be read ({error})") from error
+    if known is None:
+        hint = " One was begun: run the same command again, it goes on." if begun else ""
+        raise RecipeError(f"{home.at}: no finished run there.{hint}")
+    return known, report
+
+
+def _damaged(home: Home, error: Exception) -> ShardError:
+    what = f"{FINISHED} or {REPORT} is damaged ({type(error).__name__}: {error})"
+    return ShardError(f"{home.at}: {what}. Run its recipe again: what is done stays, and both are written anew.")
+
+
+def _here(home: Home, report: dict[str, Any]) -> dict[str, Any]:
+    """The report with its places as they are now: a run's folder can be moved, or mounted elsewhere."""
+    manifest = report["manifest"] and home.path(*report["manifest"].rsplit("/", 2)[-2:])
+    return report | {"run": home.at, "manifest": manifest}
 
 
 def dropped_by(reason: str, report: dict[str, Any]) -> Rows:
-    """Documents dropped for a reason, or by any reason of a stage; RecipeError where nothing was."""
-    known = {r for s in report["stages"] for r in s["dropped"]} | {s["name"] for s in report["stages"] if s["dropped"]}
+    """Documents dropped for a reason, or by any reason of a stage; RecipeError where there is no such one."""
+    known = {r for s in report["stages"] for r in s["dropped"]} | {s["name"] for s in report["stages"]}
     if reason not in known:
-        raise RecipeError(f"nothing was dropped by {reason!r}; what did drop: {', '.join(sorted(known)) or 'nothing'}")
-    return lambda table: pc.or_(pc.equal(table["drop"], reason), pc.and_(pc.equal(table["stage"], reason), pc.is_valid(table["drop"])))
+        near = get_close_matches(reason, known, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise RecipeError(f"nothing was dropped by {reason!r}; {hint}There are: {', '.join(sorted(known)) or 'no stages'}")
+    return lambda table: pc.or_kleene(pc.equal(table[DROP], reason), pc.equal(table["stage"], reason))
 
 
 def with_id(id_: str) -> Rows:
@@ -100,24 +153,28 @@ def with_id(id_: str) -> Rows:
 
 
 def in_cluster(keeper: str) -> Rows:
-    """The keeper and members of a cluster, which is named by the keeper's id."""
+    """The keeper and members of a cluster, which is named by the keeper's id.
 
-    def rows(table: pa.Table) -> pa.Array:
-        if "cluster" not in table.column_names:
-            raise RecipeError("no stage of this run makes clusters; those that do: exact, minhash")
-        return pc.equal(table["cluster"], keeper)
+    The keeper of exact copies may itself be a near duplicate in another cluster, hence it is asked for by id.
+    """
+    return lambda table: pc.or_kleene(pc.equal(clusters(table), keeper), pc.equal(table[ID], keeper))
 
-    return rows
+
+def clusters(table: pa.Table) -> pa.ChunkedArray:
+    """The column `cluster`; RecipeError where no stage of the run lays one."""
+    if "cluster" not in table.column_names:
+        raise RecipeError("no stage of this run makes clusters; those that do: exact, minhash")
+    return table["cluster"]
 
 
 def kept(table: pa.Table) -> pa.Array:
     """Documents that no stage dropped."""
-    return pc.is_null(table["drop"])
+    return pc.is_null(table[DROP])
 
 
 def dropped(table: pa.Table) -> pa.Array:
     """Documents that some stage dropped."""
-    return pc.is_valid(table["drop"])
+    return pc.is_valid(table[DROP])
 
 
 def everything(table: pa.Table) -> pa.Array:
@@ -127,9 +184,5 @@ def everything(table: pa.Table) -> pa.Array:
 
 def first(finished: Finished, rows: Rows, count: int) -> list[dict[str, Any]]:
     """The first `count` documents that `rows` takes, a dict each, nulls left out."""
-    found: list[dict[str, Any]] = []
-    for table in finished.tables(rows):
-        found += table.slice(0, count - len(found)).to_pylist()
-        if len(found) >= count:
-            break
+    found = [one for table in finished.tables(rows, most=count) for one in table.to_pylist()]
     return [{k: v for k, v in one.items() if v is not None} for one in found]

@@ -62,7 +62,9 @@ class Home:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise RunInUse(f"{self.at}: another winnow run is writing here. Wait for it, or use another --at.") from error
+                raise RunInUse(
+                    f"{self.at}: another winnow run is writing here. Wait for it, or use another --at."
+                ) from error
             yield
 
     def log(self, event: str, **facts: Any) -> None:

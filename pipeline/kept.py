@@ -74,7 +74,8 @@ class KeepShard:
         with watch("digest"):
             digests = [table_digest(kept), *(table_digest(view.laid(step)) for step in self.plan.judged)]
         entries = [] if self.tokenizer is None else list(self._entries(name, kept, watch))
-        result = {"digest": joined(digests), "entries": [entry.model_dump() for entry in entries], "spent": watch.spent()}
+        said = [entry.model_dump() for entry in entries]
+        result = {"digest": joined(digests), "entries": said, "spent": watch.spent()}
         write_bytes(join(self.at, self.plan.kept.folder, f"{name}.json"), json.dumps(result).encode())
         return result
 
@@ -155,7 +156,10 @@ class Keeping:
         assert tokens is not None
         kept = sum(size for _, size in tally.kept.values())
         if kept == 0:
-            raise TokenizerError("no document was kept, so there is no text to train a tokenizer on; see `winnow report`")
+            raise TokenizerError(
+                f"no document was kept, so there is no text to train a tokenizer on. `winnow run` without tokens, then "
+                f"`winnow report {self.home.at}`, show what each stage dropped."
+            )
         task = Sample(self.plan, self.home.at, min(1.0, tokens.train_mb * 1e6 / kept))
         texts: list[list[str]] = [[] for _ in self.shards]
         with self.progress.step("tokenizer", len(self.shards)) as advance:

@@ -55,9 +55,7 @@ class LocalEngine:
             return ((n, result(attempt(task, item, threads(needs)))) for n, item in enumerate(items))
         return self._map(task, items, needs)
 
-    def _map(
-        self, task: Callable[[Item], Result], items: Iterable[Item], needs: Needs
-    ) -> Iterator[tuple[int, Result]]:
+    def _map(self, task: Callable[[Item], Result], items: Iterable[Item], needs: Needs) -> Iterator[tuple[int, Result]]:
         turns = (_Turn(place, item) for place, item in enumerate(items))
         again: list[_Turn] = []  # items whose worker died
         running: dict[Connection, tuple[_Worker, _Turn]] = {}

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -122,8 +123,8 @@ def _finished(ref: "ray.ObjectRef[Any]", place: int, item: object) -> tuple[int,
 def _start(workers: int) -> None:
     """A cluster of this machine, whose workers import from where this process does."""
     imports = os.pathsep.join(os.path.abspath(folder) for folder in sys.path)
-    own = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"} | _secret()
-    with environ(environment(1) | {"NUMBA_NUM_THREADS": "1", "PYTHONPATH": imports} | own):
+    own = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    with _guarded(), environ(environment(1) | {"NUMBA_NUM_THREADS": "1", "PYTHONPATH": imports} | own):
         try:
             # By default Ray tries again for ever where its memory monitor killed a worker.
             bounded = {"task_oom_retries": ATTEMPTS - 1}
@@ -132,15 +133,25 @@ def _start(workers: int) -> None:
             raise EngineError(f"Ray could not start on this machine: {error}") from error
 
 
-@cache  # Ray reads it once a process
-def _secret() -> dict[str, str]:
-    """A token that only this driver and its workers know, unless the user set a mode.
+@contextmanager
+def _guarded() -> Iterator[None]:
+    """Start a cluster with a token that only this driver and its workers know, unless the user set one.
 
-    By itself Ray 2.60 would write one to ~/.ray, after which `ray start` on this machine asks for it too.
+    By itself Ray 2.60 writes one to ~/.ray, after which `ray start` on this machine asks for it too.
     """
-    if "RAY_AUTH_MODE" in os.environ:
-        return {}
-    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    if "RAY_AUTH_MODE" in os.environ or "RAY_AUTH_TOKEN" in os.environ:
+        yield
+        return
+    try:
+        with environ({"RAY_AUTH_TOKEN": _token()}):
+            yield
+    finally:
+        os.environ.pop("RAY_AUTH_MODE", None)  # Ray sets it, which would reach clusters that are not ours
+
+
+@cache  # Ray reads it once a process
+def _token() -> str:
+    return secrets.token_hex(32)
 
 
 def _join(address: str) -> None:

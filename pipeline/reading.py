@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from corpus import shards
 from corpus.buffers import lengths
-from corpus.documents import DROP, TEXT, Batch
+from corpus.documents import CORE, DROP, TEXT, Batch
 from corpus.errors import StageError, WinnowError
 from corpus.readers import records
 from corpus.source import Bad, Source, Unit
@@ -66,7 +66,7 @@ class ReadUnit:
                 with watch("write"):
                     shards.write(url, table)
             lay(table, name, self.lays, self.batch_rows, watch)
-            parts.append({"name": name, "rows": table.num_rows, "bytes": _sum(table)})
+            parts.append({"name": name, "rows": table.num_rows, "bytes": _sum(table), "filled": _filled(table)})
         if bad.kept:
             shards.write(join(self.folder, f"{unit.key}.bad.parquet"), pa.Table.from_pylist(bad.rows(), BAD))
         marker = {"unit": unit.key, "parts": parts, "bad": bad.count, "causes": dict(sorted(bad.causes.items()))}
@@ -130,6 +130,11 @@ def _cut(tables: Iterator[pa.Table], shard_bytes: int) -> Iterator[pa.Table]:
         size += int(ends[-1]) if len(ends) else 0
     if sum(t.num_rows for t in held):
         yield pa.concat_tables(held).combine_chunks()
+
+
+def _filled(table: pa.Table) -> dict[str, int]:
+    """How many documents have each of the source's further fields."""
+    return {f: table.num_rows - table[f].null_count for f in table.column_names if f not in (*CORE.names, BYTES)}
 
 
 def _sum(table: pa.Table) -> int:

@@ -55,6 +55,7 @@ class Run:
             the_plan = self._begin()
             markers = self._read(the_plan)
             self._check_bad(markers)
+            self._check_fields(the_plan, markers)
             parts = [part for one in markers for part in one["parts"]]
             names = [part["name"] for part in parts]
             self._compare(the_plan, names, sum(part["bytes"] for part in parts))
@@ -113,11 +114,25 @@ class Run:
             raise TooMuchBad(
                 f"{bad:,} of {good + bad:,} records are bad ({bad / (good + bad):.2%}, and --max-bad is "
                 f"{self.max_bad:.2%}): {_worst(markers)}. They lie in {self.home.at}/documents-*/*.bad.parquet with "
-                f"file, offset and cause. Mend the source, or allow more with --max-bad; what was read is not read again."
+                f"file, offset and cause. Mend the source, or allow more with --max-bad; nothing is read again."
             )
         if good == 0:
             worst = f": {_worst(markers)}" if bad else ""
             raise SourceError(f"the sources hold no document that can be read, and {bad:,} bad records{worst}")
+
+    def _check_fields(self, the_plan: Plan, markers: Sequence[dict[str, Any]]) -> None:
+        """SourceError where a source's `fields` names one that none of its documents has."""
+        filled: Counter[tuple[int, str]] = Counter()
+        for unit, one in zip(the_plan.units, markers, strict=True):
+            for part in one["parts"]:
+                filled.update({(unit.source, field): count for field, count in part["filled"].items()})
+        empty = [key for key, count in filled.items() if count == 0]
+        if empty:
+            source, field = min(empty)
+            raise SourceError(
+                f"sources[{source}].fields: no document of {', '.join(self.recipe.sources[source].paths)} has a field "
+                f"{field!r}. Mend the name or take it out."
+            )
 
     def _compare(self, the_plan: Plan, names: Sequence[str], text_bytes: int) -> None:
         emitted = {step.name: self.home.path(step.folder) for step in the_plan.named("emit")}

@@ -10,7 +10,7 @@ import pyarrow as pa
 from corpus.source import Bad, Read, Source
 
 PIECE_BYTES = 8_000_000
-"""Input per piece. It lives twice for a moment, as Python strings and as columns: some 50 MB in all."""
+"""Input per piece. With its blocks, strings and columns a reader takes 100 MB."""
 
 _PIECE_BAD = 10_000  # two-byte lines are all bad: 8 MB of them would be 2 GB of Bad
 SAMPLE_BYTES = 200

@@ -1,11 +1,12 @@
 """Parquet: the needed columns of some row groups, in batches of bounded size. Nothing here loops over rows.
 
-A dictionary page may hold one 50 MB string that a thousand rows point at. The text column is therefore read
-as a dictionary, its lengths are judged there, and only then are texts laid out; for plain pages that costs
-nothing (measured: 2.2 GB/s as a dictionary, 1.0 as strings, Arrow 26).
+A dictionary page may hold one 50 MB string that a thousand rows point at, and no footer tells. So the longest
+string of each row group's dictionary is looked up first, and decides with the average row how many rows are
+read at a time. (Reading all as a dictionary would be safe too, but Arrow 26 keeps what it has read until the
+row group ends: 1.8 GB for one of 400 MB.)
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from corpus.streams import SourceFile
 SUFFIXES = (".parquet", ".pq")
 
 _MOST_ROWS = 1 << 14
+_MOST_BYTES = 128_000_000  # what a batch may come to where every row points at the longest string
 _PLAIN = {"PLAIN", "PLAIN_DICTIONARY", "RLE", "RLE_DICTIONARY", "BIT_PACKED"}
 """Encodings that Arrow reads into a dictionary; the DELTA ones it does not (26.0: "not yet implemented")."""
 
@@ -53,21 +55,21 @@ def records(unit: Unit, source: Source) -> Iterator[Read]:
                 cause = f"not readable as Parquet: {_brief(error)}"
                 yield Read(no_rows(source), [Bad(extent.name, 0, cause, "")])
                 continue
-            yield from _groups(_opened(raw, footer, source, extent), extent, source)
+            columns = _needed(footer.schema_arrow, source)
+            for name, use in columns.items():
+                _check(footer.schema_arrow, name, use, extent)
+            yield from _groups(raw, footer, list(columns), extent, source)
 
 
-def _opened(raw: Any, footer: pq.ParquetFile, source: Source, extent: Extent) -> pq.ParquetFile:
-    """The file, its columns checked. Pages stream through 1 MB, so a row group may be larger than memory."""
-    columns = _needed(footer.schema_arrow, source)
-    for name, use in columns.items():
-        _check(footer.schema_arrow, name, use, extent)
+def _opened(raw: Any, footer: pq.ParquetFile, **options: Any) -> pq.ParquetFile:
+    """The file, its pages streaming through 1 MB: a row group may be larger than memory."""
     return pq.ParquetFile(
         raw,
         metadata=footer.metadata,
         buffer_size=1 << 20,
         pre_buffer=False,
         page_checksum_verification=True,
-        read_dictionary=[name for name in columns if _as_dictionary(footer, name)],
+        **options,
     )
 
 
@@ -108,31 +110,50 @@ def _can_be_id(held: pa.DataType) -> bool:
     return bool(pa.types.is_integer(held)) or _is_text(held)
 
 
-def _as_dictionary(footer: pq.ParquetFile, name: str) -> bool:
-    if not _is_text(footer.schema_arrow.field(name).type):
-        return False
-    return all(_PLAIN.issuperset(c.encodings) for g in _chunks(footer, [name]) for c in g)
-
-
-def _chunks(file: pq.ParquetFile, names: Sequence[str]) -> list[list[Any]]:
-    """Footers of the named columns' chunks, a list per row group; a nested column has several."""
-    meta = file.metadata
-    places = [i for i in range(meta.num_columns) if meta.schema.column(i).path.split(".")[0] in names]
-    return [[meta.row_group(g).column(i) for i in places] for g in range(meta.num_row_groups)]
-
-
-def _groups(file: pq.ParquetFile, extent: Extent, source: Source) -> Iterator[Read]:
-    names = list(_needed(file.schema_arrow, source))
-    chunks = _chunks(file, names)
-    first = 0
-    for group in range(len(chunks) if extent.end < 0 else extent.end):
-        rows = file.metadata.row_group(group).num_rows
+def _groups(raw: Any, footer: pq.ParquetFile, names: list[str], extent: Extent, source: Source) -> Iterator[Read]:
+    file, meta, first = _opened(raw, footer), footer.metadata, 0
+    for group in range(meta.num_row_groups if extent.end < 0 else extent.end):
+        rows = meta.row_group(group).num_rows
         if group >= extent.start:
-            stored = sum(max(0, chunk.total_uncompressed_size) for chunk in chunks[group])
-            step = max(1, min(_MOST_ROWS, PIECE_BYTES * rows // max(1, stored)))
-            batches = file.iter_batches(step, [group], names, use_threads=False)
+            step = min(_average_step(footer, group, names), _MOST_BYTES // _longest(raw, footer, group, names))
+            batches = file.iter_batches(max(1, step), [group], names, use_threads=False)
             yield from _group(batches, rows, first, extent, source)
         first += rows
+
+
+def _average_step(footer: pq.ParquetFile, group: int, names: list[str]) -> int:
+    """Rows of about PIECE_BYTES, by the bytes that the footer says."""
+    chunks = [chunk for name in names for chunk in _chunks(footer, group, name)]
+    stored = sum(max(0, chunk.total_uncompressed_size) for chunk in chunks)
+    return min(_MOST_ROWS, PIECE_BYTES * footer.metadata.row_group(group).num_rows // max(1, stored))
+
+
+def _longest(raw: Any, footer: pq.ParquetFile, group: int, names: list[str]) -> int:
+    """Bytes of the longest row that the group's dictionaries can make, at least 1; costs 2 ms a row group."""
+    probed = [name for name in names if _has_dictionary(footer, group, name)]
+    if not probed:
+        return 1
+    try:
+        one = next(_opened(raw, footer, read_dictionary=probed).iter_batches(1, [group], probed, use_threads=False))
+    except (StopIteration, pa.ArrowException, OSError):
+        return 1  # damaged; reading it will say so
+    held = [column.dictionary for column in one.columns if isinstance(column, pa.DictionaryArray)]
+    return max(1, sum(int(_sizes(strings).max(initial=0)) for strings in held))
+
+
+def _has_dictionary(footer: pq.ParquetFile, group: int, name: str) -> bool:
+    if not _is_text(footer.schema_arrow.field(name).type):
+        return False
+    chunks = _chunks(footer, group, name)
+    return all(chunk.has_dictionary_page and _PLAIN.issuperset(chunk.encodings) for chunk in chunks)
+
+
+def _chunks(footer: pq.ParquetFile, group: int, name: str) -> list[Any]:
+    """The footer's entries of a column; a nested one has several."""
+    meta = footer.metadata
+    paths = [meta.schema.column(i).path for i in range(meta.num_columns)]
+    places = [i for i, path in enumerate(paths) if path == name or path.startswith(f"{name}.")]
+    return [meta.row_group(group).column(i) for i in places]
 
 
 def _group(batches: Iterator[pa.RecordBatch], rows: int, first: int, extent: Extent, source: Source) -> Iterator[Read]:

@@ -5,7 +5,7 @@ at rest or the run's log; a funnel that does not add up raises ReportError.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from corpus.errors import ReportError
@@ -39,7 +39,8 @@ def figures(
         "peak_rss_mb": round(max((one["rss"] for one in spent.values()), default=0.0), 1),
         "manifest": result["manifest"],
     }
-    _add_up(report, markers)
+    check(report)
+    _check_shards(report, markers)
     return report
 
 
@@ -122,15 +123,40 @@ def _sum(counts: Any) -> Count:
     return [sum(c[0] for c in pairs), sum(c[1] for c in pairs)]
 
 
-def _add_up(report: dict[str, Any], markers: Sequence[dict[str, Any]]) -> None:
-    """ReportError unless read = kept + dropped over stages, in documents and in bytes, and all read are counted."""
+def check(report: dict[str, Any]) -> None:
+    """ReportError unless every sum of a report holds, down the stages and over reasons, domains and causes."""
+    for what, said, found in _sums(report):
+        if said != found:
+            raise ReportError(
+                f"the figures do not add up: {what} should be {found:,} and {said:,} stand there, so none are "
+                f"shown. Please report this with {report['run']}/log.jsonl."
+            )
+
+
+def _sums(report: dict[str, Any]) -> Iterator[tuple[str, int, int]]:
+    """(what, the figure that stands there, what it should be)."""
+    domains = report["domains"].values()
+    for what, dropped in (("documents", "dropped"), ("bytes", "dropped_bytes")):
+        total = here = report[what]["read"]
+        for stage in report["stages"]:
+            yield f"{what} that came to {stage['name']}", stage[f"{what}_in"], here
+            here -= sum(stage[dropped].values())
+            yield f"{what} that {stage['name']} left", stage[f"{what}_out"], here
+        yield f"{what} kept", report[what]["kept"], here
+        yield f"{what} dropped", report[what]["dropped"], total - here
+        for key in ("read", "kept"):
+            yield f"{what} {key}, over domains,", sum(one[what][key] for one in domains), report[what][key]
+    yield "tokens, over domains,", sum(one["tokens"] for one in domains), report["tokens"]
+    yield "bad records, over causes,", sum(report["quarantined"].values()), report["documents"]["quarantined"]
+
+
+def _check_shards(report: dict[str, Any], markers: Sequence[dict[str, Any]]) -> None:
+    """ReportError unless what was counted is what the readers say lies in shards."""
     parts = [part for one in markers for part in one["parts"]]
     for what, key in (("documents", "rows"), ("bytes", "bytes")):
-        read, kept = report[what]["read"], report[what]["kept"]
-        in_shards = sum(part[key] for part in parts)
-        left = report["stages"][-1][f"{what}_out"] if report["stages"] else read
-        if read != in_shards or left != kept:
+        lie, read = sum(part[key] for part in parts), report[what]["read"]
+        if lie != read:
             raise ReportError(
-                f"the funnel does not add up: {in_shards:,} {what} lie in shards, {read:,} were counted, "
-                f"{left:,} are left after the last stage and {kept:,} are kept. Please report this with {report['run']}/log.jsonl."
+                f"the figures do not add up: {lie:,} {what} lie in shards and {read:,} were counted, so none are "
+                f"shown. Please report this with {report['run']}/log.jsonl."
             )

@@ -35,5 +35,5 @@ def test_selecting_documents_then_splitting_is_splitting_then_selecting(document
 
 
 def test_a_column_that_is_not_there_names_those_that_are():
-    with pytest.raises(StageError, match="no column 'url'.*id, text, domain"):
+    with pytest.raises(StageError, match=r"no column 'url'.*id, text, domain"):
         batch(["a"]).column("url")

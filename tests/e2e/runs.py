@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -37,7 +38,8 @@ def corpus(folder: Path, documents: int = 1_200, seed: int = 1) -> Path:
 
 def recipe(at: Path, inputs: Path, **more: object) -> Path:
     """A recipe for `corpus`, with tokens; shards of 0.1 MB so that there are many."""
-    sources = [{"path": f"{inputs}/{name}", "domain_field": "domain"} for name in ("a.jsonl", "b.jsonl.gz", "c.parquet")]
+    names = ("a.jsonl", "b.jsonl.gz", "c.parquet")
+    sources = [{"path": f"{inputs}/{name}", "domain_field": "domain"} for name in names]
     sources.append({"path": f"{inputs}/files/*.txt", "domain": "files"})
     tokens = {"tokenizer": "train", "vocab": 600, "train_mb": 0.2}
     at.parent.mkdir(parents=True, exist_ok=True)
@@ -78,8 +80,6 @@ def kill_tree(process: subprocess.Popen) -> None:
     except psutil.NoSuchProcess:
         family = []
     for member in family:
-        try:
+        with suppress(psutil.NoSuchProcess):
             member.kill()
-        except psutil.NoSuchProcess:
-            pass
     process.communicate()

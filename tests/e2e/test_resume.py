@@ -90,7 +90,7 @@ def test_a_new_file_is_read_alone(home):
     shutil.copy(home / "in" / "a.jsonl", home / "in" / "files" / "new.txt")
     before = stamps(home)
     winnow_json("run", home / "recipe.yaml", "--at", home / "run", "--workers", 1)
-    rewritten = {p.name for p, stamp in stamps(home).items() if before.get(p) != stamp and p.parent.name.startswith("01-")}
+    rewritten = {p.name for p, now in stamps(home).items() if before.get(p) != now and p.parent.name.startswith("01-")}
     assert not any(name.startswith(("a-", "b-", "c-")) for name in rewritten)
 
 

@@ -16,7 +16,7 @@ def made(tmp_path_factory):
     winnow_json("run", path, "--at", folder / "warm", "--workers", 1)  # compiles the kernels
     begun = time.monotonic()
     report = winnow_json("run", path, "--at", folder / "one", "--workers", 1)
-    assert report["documents"]["kept"] > 100 and report["documents"]["dropped"] > 100 and report["tokens"] > 0
+    assert min(report["documents"]["kept"], report["documents"]["dropped"], report["tokens"]) > 100
     return folder, path, report, time.monotonic() - begun
 
 

@@ -118,7 +118,7 @@ def test_a_file_this_user_may_not_read_is_named(tmp_path):
 
 
 PEAK = """
-import resource, sys
+import sys
 from corpus.readers import records
 from corpus.source import Source
 from corpus.units import units
@@ -127,12 +127,15 @@ rows = bad = 0
 for unit in units([source], lambda found: "x"):
     for piece in records(unit, source):
         rows, bad = rows + piece.rows.num_rows, bad + len(piece.bad)
-print(rows, bad, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+high = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(rows, bad, int(high.split()[1]) // 1024)
 """
 
 
 def peak(path):
     """Documents, bad records and peak memory in MB of a process that reads the path with default settings."""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("peak memory is read from /proc; ru_maxrss would begin with what the parent holds")
     command = [sys.executable, "-c", PEAK, str(path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return tuple(map(int, done.stdout.split()))
@@ -147,7 +150,7 @@ def test_a_line_of_300_mb_is_skipped_without_being_held(tmp_path):
         file.write(b'"}\n{"text": "after"}\n')
     rows, bad, memory = peak(path)
     assert (rows, bad) == (2, 1)
-    assert memory < 400
+    assert memory < 330  # MB, of which 140 are imports
 
 
 @pytest.mark.parametrize("name", ["line.jsonl.gz", "lines.jsonl.gz", "file.txt.gz"])
@@ -158,4 +161,4 @@ def test_a_bomb_is_met_with_bounded_memory(tmp_path, name):
             file.write(piece)
     rows, bad, memory = peak(tmp_path / name)
     assert (rows, bad) == (0, 0 if name == "lines.jsonl.gz" else 1)
-    assert memory < 400
+    assert memory < 330  # MB, of which 140 are imports

@@ -1,5 +1,7 @@
 """MinHash: signatures equal datasketch's, bands propose as theory says, and text decides."""
 
+from itertools import pairwise
+
 import datasketch
 import numpy as np
 import pyarrow as pa
@@ -12,7 +14,8 @@ from corpus.errors import RecipeError
 from stages.minhash import MinHash
 from stages.shingles import jaccard, shingles
 
-words = st.lists(st.sampled_from(["the", "cat", "sat", "on", "a", "mat", "with", "dog", "and", "bird", "near", "river"]), max_size=40)
+WORDS = ["the", "cat", "sat", "on", "a", "mat", "with", "dog", "and", "bird", "near", "river"]
+words = st.lists(st.sampled_from(WORDS), max_size=40)
 
 
 def batch(texts):
@@ -22,7 +25,7 @@ def batch(texts):
 
 def shingle_sets(texts, ngram):
     first, values = shingles(batch(texts).words, ngram)
-    return [set(values[a:b].tolist()) for a, b in zip(first[:-1], first[1:], strict=True)]
+    return [set(values[a:b].tolist()) for a, b in pairwise(first)]
 
 
 @given(st.lists(words.map(" ".join), min_size=1, max_size=4))

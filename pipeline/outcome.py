@@ -1,0 +1,83 @@
+"""How a command ends: an exit code of 0, 1 or 2, an error as one line on stderr, and with --json as an object too.
+
+docs/reference/cli.md has the table. Ctrl-C and SIGTERM stop a command alike: workers end, what is done stays.
+"""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import typer
+
+from corpus.errors import WinnowError
+from pipeline.report.plain import printable
+
+DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
+
+_UsageError: Any = typer.BadParameter.__base__  # click's own class where typer is older than 0.26, typer's copy since
+
+
+def outcome(command: Callable[..., Any]) -> int:
+    """Run a typer app on `sys.argv`; its exit code. Whatever went wrong has been said."""
+    _prepare()
+    try:
+        code = command(prog_name="winnow", standalone_mode=False) or DONE
+    except WinnowError as error:
+        return _failed(error.exit_code, type(error).__name__, str(error))
+    except _UsageError as error:
+        error.show()
+        return _failed(ASKED_WRONGLY, "UsageError", error.format_message(), said=True)
+    except (KeyboardInterrupt, typer.Abort):
+        return _stopped()
+    except SystemExit as end:  # Ray's own handler of SIGTERM, or typer's of a closed pipe
+        return _stopped() if end.code == signal.SIGTERM else DONE if _reader_left() else FAILED
+    except Exception as error:
+        traceback.print_exc()
+        return _failed(FAILED, "Unexpected", f"{type(error).__name__}: {error} (the lines above say where)")
+    return _stopped() if code == 128 + signal.SIGINT else code  # what typer makes of KeyboardInterrupt
+
+
+def say(text: str) -> None:
+    """Write to stdout at once, as UTF-8 where the terminal lets it; fine where the reader has left, as `head` does."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _reader_left()
+
+
+def dumped(value: Any, *, indented: bool = False) -> str:
+    """A value as a line of JSON; what JSON has no number for (NaN, infinity) is null."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 if indented else None).decode() + "\n"
+
+
+def _prepare() -> None:
+    if sys.stdout is None:  # closed by the caller: `winnow ... >&-`
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def _failed(code: int, kind: str, message: str, *, said: bool = False) -> int:
+    message = message.encode("utf-8", "replace").decode()
+    if "--json" in sys.argv:
+        say(dumped({"error": {"kind": kind, "message": message}}))
+    if not said:
+        print(f"winnow: {printable(message, keep=chr(10))}", file=sys.stderr)
+    return code
+
+
+def _stopped() -> int:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # impatient fingers: all that is left is to end
+    return _failed(FAILED, "Stopped", "stopped; what is done stays, and the same command goes on from there")
+
+
+def _reader_left() -> bool:
+    """Let the interpreter flush to nowhere when it ends; True, for no work has failed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return True
