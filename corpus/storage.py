@@ -33,6 +33,8 @@ class Found:
 
 def filesystem(url: str) -> tuple[Any, str]:
     """The fsspec file system of a URL and the path within it."""
+    if "://" not in str(url):  # fsspec takes "::" for a chain of URLs; Perl's manual pages have it in their names
+        return LocalFileSystem(), LocalFileSystem._strip_protocol(str(url))
     fs, path = fsspec.core.url_to_fs(str(url))
     return fs, path
 

@@ -20,9 +20,9 @@ from corpus import shards
 from corpus.buffers import total_bytes
 from corpus.documents import TEXT
 from corpus.errors import RecipeError
-from corpus.storage import filesystem, is_local, join, names, remove, whole
+from corpus.storage import filesystem, join, names, remove, whole
 from pipeline.finished import REASONS, Finished, Rows, dropped, everything, kept
-from pipeline.places import folder
+from pipeline.places import local, make
 
 WHAT: dict[str, Rows] = {"kept": kept, "dropped": dropped, "all": everything}
 SUFFIXES = {"parquet": ".parquet", "jsonl": ".jsonl"}
@@ -45,7 +45,7 @@ def export(run: Finished, out: str, form: str | None, what: str, overwrite: bool
     if single:
         counts = {out: _one_file(out, chain([empty], tables), form)}
     else:
-        with _whole_folder(out) as aside:
+        with _aside(out) as aside:
             counts = {name: _one_file(join(aside, name), iter([one]), form) for name, one in _named(tables, empty, form)}
     documents, size = (sum(count[place] for count in counts.values()) for place in (0, 1))
     files = list(counts) if single else [join(out, name) for name in counts]
@@ -77,44 +77,47 @@ def _form(out: str, form: str | None) -> str:
 
 
 def _free(run: Finished, out: str, single: bool, overwrite: bool) -> None:
-    """RecipeError unless nothing of value is lost by writing to `out`; its folder is made."""
-    path = folder(out.rstrip("/").rpartition("/")[0] or ".", "export to") if "://" not in out else None
+    """RecipeError unless `out` can be written and nothing of value is lost by it; the folder it needs is made."""
+    path = local(out, "export to")
     fs, place = filesystem(out)
-    if not fs.exists(place):
-        return
     if single and fs.isdir(place):
         raise RecipeError(f"{out}: a folder stands there, and its name says one file. Give another name.")
-    if not single and fs.isfile(place):
-        raise RecipeError(f"{out}: a file stands there. Give another name, or one that ends in .parquet or .jsonl.")
-    there = names(out) if not single else {out} if fs.size(place) else set()
+    if path:
+        make(path.parent if single else path, "export to")
+    there = ({out} if fs.exists(place) and fs.size(place) else set()) if single else names(out)
+    others = sorted(name for name in there if not single and not _OURS.fullmatch(name))
+    if others:
+        raise RecipeError(f"{out}: holds files that no export wrote ({', '.join(others[:3])}); give another name")
+    if there and path and Path(run.home.at).resolve() in path.resolve().parents:
+        raise RecipeError(f"{out}: belongs to the run itself; give a name outside of it")
     if there and not overwrite:
         raise RecipeError(f"{out}: exists already; give another name, or --overwrite to replace it")
-    others = sorted(name for name in there if not single and not _OURS.fullmatch(name))
-    if others or (there and path and Path(run.home.at).resolve() in [Path(place), *Path(place).resolve().parents]):
-        raise RecipeError(f"{out}: holds what no export wrote ({', '.join(others[:3]) or 'a run'}); give another name")
 
 
 @contextmanager
-def _whole_folder(out: str) -> Iterator[str]:
-    """A folder to write to that takes its name, and the place of an older one, when the block ends without an error.
+def _aside(out: str) -> Iterator[str]:
+    """A folder to write the files of `out` to; they move there, in place of older ones, when the block ends well.
 
-    An object store cannot rename: what an older export left there goes first, and each file is whole or absent.
+    It lies within `out`, which may be a mount of its own. Nothing moves on an object store: there what an older
+    export left goes first, and each file is whole or absent.
     """
-    if not is_local(out):
+    path = local(out, "export to")
+    if path is None:
         remove(out)
         yield out
         return
-    path = Path(filesystem(out)[1])
-    aside, old = (path.with_name(f"{path.name}.aside-{secrets.token_hex(4)}") for _ in range(2))
+    for left in path.glob(".aside-*"):  # of exports that were killed
+        shutil.rmtree(left)
+    aside = path / f".aside-{secrets.token_hex(4)}"
+    aside.mkdir()
     try:
-        aside.mkdir()
         yield str(aside)
-        if path.exists():
-            path.rename(old)
-        aside.rename(path)
+        for old in sorted(names(out)):
+            (path / old).unlink()
+        for new in sorted(names(str(aside))):
+            (aside / new).rename(path / new)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(aside)
 
 
 def _columns(table: pa.Table, what: str) -> pa.Table:

@@ -41,7 +41,10 @@ class Finished:
         ReportError where its figures do not add up.
         """
         home = Home(folder)
-        known, report = _records(home)
+        known, report = recorded(home, FINISHED, REPORT)
+        if known is None:
+            hint = " One was begun: run the same command again, it goes on." if RECIPE in home.names() else ""
+            raise RecipeError(f"{folder}: no finished run there.{hint}")
         try:
             check(report)
             steps = tuple(Step(s["name"], s["kind"], s["folder"], s["parts"]) for s in known["steps"])
@@ -110,25 +113,25 @@ def _lay(columns: dict[str, Any], stage: str, name: str, column: pa.ChunkedArray
         columns[name] = column if before is None else pc.coalesce(column, before)
 
 
-def _records(home: Home) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What `finished.json` and `report.json` hold."""
+def recorded(home: Home, *files: str) -> list[Any]:
+    """What these JSON files of a home hold, None for one that is not there.
+
+    RecipeError where the home cannot be looked into, ShardError where a file is no JSON.
+    """
     try:
-        known, report, begun = home.json(FINISHED), home.json(REPORT), RECIPE in home.names()
+        home.names()
+        return [home.json(name) for name in files]
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _damaged(home, error) from error
     except NotADirectoryError as error:
         raise RecipeError(f"{home.at}: a file, not the folder of a run") from error
     except (OSError, ValueError, ImportError) as error:  # not readable, an unknown protocol, s3fs not installed
         raise RecipeError(f"{home.at}: cannot be read ({error})") from error
-    if known is None:
-        hint = " One was begun: run the same command again, it goes on." if begun else ""
-        raise RecipeError(f"{home.at}: no finished run there.{hint}")
-    return known, report
 
 
 def _damaged(home: Home, error: Exception) -> ShardError:
-    what = f"{FINISHED} or {REPORT} is damaged ({type(error).__name__}: {error})"
-    return ShardError(f"{home.at}: {what}. Run its recipe again: what is done stays, and both are written anew.")
+    what = f"the records of the run are damaged ({type(error).__name__}: {error})"
+    return ShardError(f"{home.at}: {what}. Run its recipe again: what is done stays, and they are written anew.")
 
 
 def _here(home: Home, report: dict[str, Any]) -> dict[str, Any]:

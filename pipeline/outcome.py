@@ -33,8 +33,10 @@ def outcome(command: Callable[..., Any]) -> int:
         return _failed(ASKED_WRONGLY, "UsageError", error.format_message(), said=True)
     except (KeyboardInterrupt, typer.Abort):
         return _stopped()
-    except SystemExit as end:  # Ray's own handler of SIGTERM, or typer's of a closed pipe
-        return _stopped() if end.code == signal.SIGTERM else DONE if _reader_left() else FAILED
+    except SystemExit as end:  # Ray has its own handler of SIGTERM, and typer one of a pipe closed before its help
+        if isinstance(end.__context__, BrokenPipeError):
+            return _reader_left()
+        return _stopped() if end.code == signal.SIGTERM else FAILED
     except Exception as error:
         traceback.print_exc()
         return _failed(FAILED, "Unexpected", f"{type(error).__name__}: {error} (the lines above say where)")
@@ -42,7 +44,7 @@ def outcome(command: Callable[..., Any]) -> int:
 
 
 def say(text: str) -> None:
-    """Write to stdout at once, as UTF-8 where the terminal lets it; fine where the reader has left, as `head` does."""
+    """Write to stdout at once; fine where the reader has left, as `head` does."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -74,10 +76,10 @@ def _failed(code: int, kind: str, message: str, *, said: bool = False) -> int:
 def _stopped() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # impatient fingers: all that is left is to end
-    return _failed(FAILED, "Stopped", "stopped; what is done stays, and the same command goes on from there")
+    return _failed(FAILED, "Stopped", "stopped; a run goes on where it was when the same command is given again")
 
 
-def _reader_left() -> bool:
-    """Let the interpreter flush to nowhere when it ends; True, for no work has failed."""
+def _reader_left() -> int:
+    """Let the interpreter flush to nowhere when it ends. The exit code is 0, for no work has failed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return True
+    return DONE

@@ -10,25 +10,32 @@ from pipeline.home import RECIPE, Home
 
 def run_home(at: str) -> Home:
     """The home of a run, its folder made. RecipeError where it cannot be written, or holds somebody's recipe.yaml."""
-    path = folder(at, "--at")
+    path = local(at, "--at")
+    if path:
+        make(path, "--at")
     if path and (path / RECIPE).exists() and not (path / "lock").exists():
         raise RecipeError(f"--at {at}: its {RECIPE} is not a run's and would be overwritten. Give a folder of its own.")
     return Home(at)
 
 
-def folder(url: str, asked: str) -> Path | None:
-    """Make a local folder and return its path; None for an object store, which has none to make.
+def local(url: str, asked: str) -> Path | None:
+    """The path of a URL on this machine, None on an object store; RecipeError where nothing knows its protocol.
 
-    asked: the option or argument that named it. RecipeError where it cannot be made or written to.
+    asked: the option or argument that the error names.
     """
     try:
-        path = Path(filesystem(url)[1]) if is_local(url) else None
-        if path:
-            path.mkdir(parents=True, exist_ok=True)
+        return Path(filesystem(url)[1]) if is_local(url) else None
+    except (ValueError, ImportError) as error:  # no such protocol; s3fs not installed
+        raise RecipeError(f"{asked} {url}: {error}") from error
+
+
+def make(folder: Path, asked: str) -> None:
+    """Make a folder with those above it; RecipeError where that cannot be, or it cannot be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise RecipeError(f"{asked} {url}: there is a file of that name. Give a folder.") from error
-    except (OSError, ValueError, ImportError) as error:  # an unknown protocol, s3fs not installed
-        raise RecipeError(f"{asked} {url}: cannot be made ({error})") from error
-    if path and not os.access(path, os.W_OK | os.X_OK):
-        raise RecipeError(f"{asked} {url}: this user may not write there. Give another folder.")
-    return path
+        raise RecipeError(f"{asked} {folder}: a file is in the way. Give the path of a folder.") from error
+    except OSError as error:
+        raise RecipeError(f"{asked} {folder}: cannot be made ({error.strerror}). Give another folder.") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise RecipeError(f"{asked} {folder}: this user may not write there. Give another folder.")

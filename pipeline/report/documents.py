@@ -2,80 +2,123 @@
 
 from typing import Any
 
+import pyarrow.compute as pc
 from rich.console import Console
-from rich.markup import escape
+from rich.padding import Padding
+from rich.text import Text
 
 from corpus import shards
 from corpus.documents import DOMAIN, DROP, ID, TEXT, VALUE
-from pipeline.finished import Finished, Rows, dropped_by, first, in_cluster, kept, with_id
+from corpus.errors import RecipeError
+from pipeline.finished import Finished, Rows, clusters, dropped_by, first, in_cluster, kept, recorded, with_id
+from pipeline.fingerprint import fingerprint
+from pipeline.home import STEPS, Home
+from pipeline.recipe import names
+from pipeline.report.plain import plain
 
 SHOWN = 400  # characters of a text: five lines of a terminal
+Limits = dict[tuple[str, str], str]
+"""(stage, reason) -> what its value had to be, in words."""
 
 
-def chosen(at: str, *, count: int, **asked: Any) -> list[dict[str, Any]]:
-    """The first `count` documents (or bad records) that were asked for, in the corpus's order."""
-    run = Finished.at(at)
-    if asked.get("bad"):
-        return _bad(run, count)
-    return first(run, _rows(run, **asked), count)
+def chosen(
+    run: Finished, count: int, *, dropped_by: str | None = None, id: str | None = None, cluster: str | None = None
+) -> list[dict[str, Any]]:
+    """The first `count` documents that were asked for, kept ones where nothing was, in the corpus's order.
+
+    RecipeError where there is no such reason, stage, id or cluster.
+    """
+    found = first(run, _rows(run, dropped_by, id, cluster), count)
+    if id is not None and not found:
+        raise RecipeError(f"{run.home.at}: no document has the id {id!r}. A record without one is called <file>:<offset>.")
+    if cluster is not None and not any(one.get("cluster") == cluster for one in found):
+        _refuse_no_cluster(run, cluster)
+    return found
 
 
-def _rows(run: Finished, dropped_by: str | None, id: str | None, cluster: str | None, bad: Any = None) -> Rows:
-    if dropped_by is not None:
-        return _dropped_by(dropped_by, run)
+def _rows(run: Finished, reason: str | None, id: str | None, cluster: str | None) -> Rows:
+    if reason is not None:
+        return dropped_by(reason, run.report)
     if id is not None:
         return with_id(id)
     return in_cluster(cluster) if cluster is not None else kept
 
 
-def _dropped_by(reason: str, run: Finished) -> Rows:
-    return dropped_by(reason, run.report)
+def _refuse_no_cluster(run: Finished, cluster: str) -> None:
+    if not any(table.num_rows for table in run.tables(lambda table: pc.equal(clusters(table), cluster), text=False, most=1)):
+        raise RecipeError(
+            f"{run.home.at}: no cluster {cluster!r}. One is called by its keeper's id: the column `cluster` of each duplicate."
+        )
 
 
-def _bad(run: Finished, count: int) -> list[dict[str, Any]]:
-    folder = run.plan.documents.folder
+def quarantined(at: str, count: int) -> list[dict[str, Any]]:
+    """The first `count` bad records that the last run met, finished or not: file, offset, cause and sample."""
+    home = Home(at)
+    (steps,) = recorded(home, STEPS)
+    if steps is None:
+        raise RecipeError(f"{at}: no run there")
+    documents = next(step for step in steps if step["kind"] == "documents")
+    there = home.names(documents["folder"])  # holds units of earlier runs too, whose inputs may be gone
     found: list[dict[str, Any]] = []
-    for name in sorted(run.home.names(folder)):
-        if name.endswith(".bad.parquet") and len(found) < count:
-            found += shards.read(run.home.path(folder, name)).slice(0, count - len(found)).to_pylist()
+    for unit in sorted(documents["parts"]["inputs"]):
+        if f"{unit}.bad.parquet" in there and len(found) < count:
+            table = shards.read(home.path(documents["folder"], f"{unit}.bad.parquet"))
+            found += table.slice(0, count - len(found)).to_pylist()
     return found
 
 
-def show(found: list[dict[str, Any]], console: Console) -> None:
-    """Print them, one paragraph each."""
+def limits(run: Finished) -> Limits:
+    """What the rules of the run's stages ask for; of stages whose settings the run's recipe still holds."""
+    settings = {step.name: step.parts["settings"] for step in run.plan.judged}
+    return {
+        (name, rule.measure): _limit(rule.low, rule.high)
+        for name, stage in zip(names(run.plan.recipe), run.plan.recipe.stages, strict=True)
+        if fingerprint(settings.get(name, {})) == fingerprint(stage.settings())
+        for rule in getattr(stage, "rules", ())
+    }
+
+
+def _limit(low: float | None, high: float | None) -> str:
+    bounds = (("at least", low), ("at most", high))
+    return ", ".join(f"{word} {number(bound)}" for word, bound in bounds if bound is not None)
+
+
+def show(found: list[dict[str, Any]], limits: Limits, console: Console) -> None:
+    """Print documents, a paragraph each: id, domain and fate; what was laid beside it; how the text begins."""
     if not found:
         console.print("none")
     for one in found:
-        _show_one(one, console)
+        told = {ID, DOMAIN, TEXT, DROP, VALUE, "stage", "duplicate_of"}
+        facts = ", ".join(f"{plain(key)} {plain(number(value))}" for key, value in one.items() if key not in told)
+        console.print(Text(plain(one[ID]), "bold") + Text(f"  {plain(one[DOMAIN])}"), soft_wrap=True)
+        for text, style in ((fate(one, limits), ""), (facts, "dim"), (plain(one[TEXT], SHOWN), "")):
+            console.print(Padding(Text(text, style), (0, 0, 0, 2)) if text else "")
+        console.print()
 
 
-def _show_one(one: dict[str, Any], console: Console) -> None:
-    if "cause" in one:
-        console.print(f"[bold]{safe(one['file'])}[/] at {one['offset']:,}: {safe(one['cause'])}")
-        console.print(f"  {safe(one['sample'])}\n")
-        return
-    console.print(f"[bold]{safe(one[ID])}[/] ({safe(one[DOMAIN])}) {_fate(one)}")
-    told = {ID, DOMAIN, TEXT, DROP, VALUE, "stage"}
-    facts = ", ".join(f"{key} {_number(value)}" for key, value in one.items() if key not in told)
-    console.print(f"  [dim]{safe(facts)}[/]\n  {safe(clipped(one[TEXT]))}\n")
-
-
-def _fate(one: dict[str, Any]) -> str:
+def fate(one: dict[str, Any], limits: Limits) -> str:
+    """Kept, or what dropped a document, with the value that did and the limit it should have met."""
     if DROP not in one:
         return "kept"
-    return f"dropped by {safe(one['stage'])}: {safe(one[DROP])} = {_number(one.get(VALUE))}"
+    limit = limits.get((one["stage"], one[DROP]))
+    of = f", of {plain(one['duplicate_of'])}" if "duplicate_of" in one else ""
+    value = f" = {number(one[VALUE])}" if VALUE in one else ""
+    return f"dropped by {plain(one['stage'])}: {plain(one[DROP])}{value}" + (f" ({limit})" if limit else "") + of
 
 
-def _number(value: Any) -> str:
-    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+def show_quarantined(found: list[dict[str, Any]], console: Console) -> None:
+    """Print bad records, two lines each: file, offset and cause; how the record begins."""
+    if not found:
+        console.print("none")
+    for one in found:
+        at = Text(f" at {one['offset']:,}: {plain(one['cause'], 200)}")
+        console.print(Text(plain(one["file"], 200), "bold") + at, soft_wrap=True)
+        console.print(Padding(Text(plain(one["sample"], SHOWN)), (0, 0, 1, 2)))
 
 
-def clipped(text: str, most: int = SHOWN) -> str:
-    """The beginning of a text on one line."""
-    line = " ".join(text[: 4 * most].split())
-    return line if len(line) <= most else f"{line[:most]} ..."
-
-
-def safe(text: str) -> str:
-    """Text from a corpus without what a terminal would obey: control characters, and rich's own markup."""
-    return escape("".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text))
+def number(value: Any) -> str:
+    """A value as people read it: whole numbers whole, others to four digits, all with separators."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    whole = isinstance(value, int) or value.is_integer()
+    return f"{int(value):,}" if whole else f"{value:,.1f}" if abs(value) >= 1_000 else f"{value:.4g}"

@@ -3,14 +3,22 @@
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from pipeline.home import Home
 from pipeline.plan import Plan
+from pipeline.report.plain import plain
+from pipeline.report.terminal import mb, table_of
 from pipeline.state import states
 
-_KINDS = {"local": "measure and judge each", "emit": "emit keys", "global": "compare all", "kept": "tokens and digest"}
+_KINDS = {
+    "documents": "read",
+    "local": "measure and judge each",
+    "emit": "emit keys",
+    "global": "compare all",
+    "tokenizer": "train",
+    "kept": "tokens and digest",
+}
 
 
 def facts(plan: Plan, home: Home | None) -> dict[str, Any]:
@@ -31,13 +39,11 @@ def facts(plan: Plan, home: Home | None) -> dict[str, Any]:
 
 def show(facts: dict[str, Any], console: Console) -> None:
     """Print the plan as a table."""
-    size = facts["stored_bytes"] / 1e6
-    console.print(f"{escape(facts['name'])}: {facts['units']:,} units of work, {size:,.1f} MB as stored")
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("step", "what", "state", "why"):
-        table.add_column(column)
+    units, size = facts["units"], mb(facts["stored_bytes"])
+    console.print(Text(f"{plain(facts['name'])}: {units:,} unit{'s' * (units != 1)} of work, {size} MB as stored\n"))
+    table = table_of(("step", "what", "state", "why"))
     for step in facts["steps"]:
-        complete = step["done"] == step["of"]
-        state = "done" if complete else f"{step['done']:,} of {step['of']:,}" if step["done"] else "to do"
-        table.add_row(step["name"], _KINDS.get(step["kind"], ""), state, escape("; ".join(step["why"])))
+        state = "done" if step["done"] == step["of"] else f"{step['done']:,} of {step['of']:,}" if step["done"] else "to do"
+        why = "; ".join(plain(reason, 200) for reason in step["why"])
+        table.add_row(*map(Text, (plain(step["name"]), _KINDS[step["kind"]], state, why)))
     console.print(table)

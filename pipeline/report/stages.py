@@ -1,14 +1,15 @@
 """What `winnow stages` prints: the stages there are, their settings and the columns they lay."""
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from difflib import get_close_matches
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from corpus.errors import RecipeError
+from pipeline.report.terminal import table_of
 from stages.base import Local, Stage
 from stages.table import TABLE
 
@@ -19,8 +20,8 @@ def facts(name: str | None = None) -> dict[str, Any]:
         return {"stages": [_brief(stage) for stage in TABLE.values()]}
     if name not in TABLE:
         near = get_close_matches(name, TABLE, 1)
-        hint = f" did you mean {near[0]!r}?" if near else ""
-        raise RecipeError(f"no stage {name!r};{hint} There are: {', '.join(TABLE)}")
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise RecipeError(f"no stage {name!r}; {hint}There are: {', '.join(TABLE)}")
     return _full(TABLE[name])
 
 
@@ -30,31 +31,32 @@ def _brief(stage: type[Stage]) -> dict[str, Any]:
 
 
 def _full(stage: type[Stage]) -> dict[str, Any]:
-    columns = [{"name": n, "type": str(c.type), "meaning": c.meaning} for n, c in stage().adds.items()]
-    settings = [
-        {"name": f.name, "type": getattr(f.type, "__name__", str(f.type)), "default": _default(f)} for f in fields(stage)
-    ]
-    return _brief(stage) | {"version": stage.version, "settings": settings, "columns": columns}
+    blank = object.__new__(stage)  # with defaults and without what has none, such as the path of a model
+    columns = [{"name": n, "type": str(c.type), "meaning": c.meaning} for n, c in blank.adds.items()]
+    return _brief(stage) | {"version": stage.version, "settings": [_setting(f) for f in fields(stage)], "columns": columns}
 
 
-def _default(field: Any) -> Any:
-    return None if field.default is MISSING else field.default
+def _setting(field: Field[Any]) -> dict[str, Any]:
+    kind = field.type.__name__ if isinstance(field.type, type) else str(field.type).replace("typing.", "")
+    made = field.default if field.default_factory is MISSING else field.default_factory()
+    default = None if made is MISSING else made
+    return {"name": field.name, "type": kind, "default": default, "required": made is MISSING}
 
 
 def show(facts: dict[str, Any], console: Console) -> None:
     """Print what `facts` gave."""
     if "stages" in facts:
-        console.print(_table(["stage", "kind", "about"], [list(one.values()) for one in facts["stages"]]))
+        console.print(_table(("stage", "kind", "about"), [list(one.values()) for one in facts["stages"]]))
         return
-    console.print(f"[bold]{facts['name']}[/] ({facts['kind']}, version {facts['version']}): {escape(facts['about'])}")
-    console.print(_table(["setting", "type", "default"], [list(one.values()) for one in facts["settings"]]))
-    console.print(_table(["column", "type", "meaning"], [list(one.values()) for one in facts["columns"]]))
+    console.print(Text(f"{facts['name']} ({facts['kind']}, version {facts['version']})\n{facts['about']}\n"))
+    settings = [[s["name"], s["type"], "required" if s["required"] else s["default"]] for s in facts["settings"]]
+    console.print(_table(("setting", "type", "default"), settings) if settings else "no settings")
+    console.print()
+    console.print(_table(("column", "type", "meaning"), [list(one.values()) for one in facts["columns"]]))
 
 
-def _table(columns: list[str], rows: list[list[Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        table.add_column(column)
+def _table(columns: tuple[str, ...], rows: list[list[Any]]) -> Table:
+    table = table_of(columns)
     for row in rows:
-        table.add_row(*(escape(str(value)) for value in row))
+        table.add_row(*(Text("-" if value is None else str(value)) for value in row))
     return table

@@ -1,67 +1,104 @@
 """A report in the terminal: the funnel, the domains, and where the time went, in 100 columns."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+
+from pipeline.report.plain import plain
+
+MOST_DOMAINS = 24
+"""Rows of the domain table: one screen; the rest are summed in a last row, so that it adds up to the whole."""
 
 
 def show(report: dict[str, Any], console: Console) -> None:
     """Print a report (as `figures` made it)."""
+    took = f"{report['seconds']:,.0f} s, {report['peak_rss_mb']:,.0f} MB at most in one process"
+    console.print(Text(f"{plain(report['name'])} in {plain(report['run'])}: {took}\n"))
     console.print(_funnel(report))
     if report["quarantined"]:
-        causes = ", ".join(f"{escape(cause)} {count:,}" for cause, count in report["quarantined"].items())
-        console.print(f"quarantined beside these: {causes}", highlight=False)
-    console.print(_domains(report))
-    console.print(_work(report))
-    console.print(f"digest {report['digest']}", highlight=False)
+        causes = ", ".join(f"{plain(cause)} {count:,}" for cause, count in report["quarantined"].items())
+        console.print(Text(f"quarantined beside these: {causes}; see them with --bad"))
+    for one in (_domains(report), _work(report), Text(f"digest {plain(report['digest'])}")):
+        console.print()
+        console.print(one)
 
 
 def _funnel(report: dict[str, Any]) -> Table:
-    table = _table("stage", ">documents", ">MB", ">tokens", "dropped because")
-    documents, size = report["documents"], report["bytes"]
-    per_byte = report["tokens"] / size["kept"] if size["kept"] else 0
-    about = f"~{_short(size['read'] * per_byte)}" if per_byte else ""
-    table.add_row("read", f"{documents['read']:,}", _mb(size["read"]), about, "")
+    documents, size, tokens = report["documents"], report["bytes"], report["tokens"]
+    per_byte = tokens / size["kept"] if size["kept"] else 0
+    table = _table("stage", ">documents", ">MB", *([">tokens"] if tokens else []), "dropped because")
+    rows = [("read", documents["read"], size["read"], size["read"] * per_byte, "")]
     for stage in report["stages"]:
-        reasons = ", ".join(f"{escape(r)} {n:,}" for r, n in sorted(stage["dropped"].items(), key=lambda x: (-x[1], x[0])))
-        tokens = f"~{_short(stage['tokens_out_estimate'])}" if per_byte else ""
-        table.add_row(stage["name"], f"{stage['documents_out']:,}", _mb(stage["bytes_out"]), tokens, reasons or "none")
+        left = (stage["documents_out"], stage["bytes_out"], stage["tokens_out_estimate"])
+        rows.append((plain(stage["name"]), *left, _because(stage["dropped"])))
+    for name, count, stored, about, because in rows:
+        table.add_row(*_cells(name, f"{count:,}", mb(stored), *([f"~{_short(about)}"] if tokens else []), because))
     share = [_share(documents["kept"], documents["read"]), _share(size["kept"], size["read"])]
     kept = f"{share[0]} of documents, {share[1]} of bytes"
-    table.add_row("kept", f"{documents['kept']:,}", _mb(size["kept"]), f"{report['tokens']:,}", kept, style="bold")
+    exact = [f"{tokens:,}"] if tokens else []
+    table.add_row(*_cells("kept", f"{documents['kept']:,}", mb(size["kept"]), *exact, kept), style="bold")
     return table
+
+
+def _because(dropped: dict[str, int]) -> str:
+    ordered = sorted(dropped.items(), key=lambda one: (-one[1], one[0]))
+    return ", ".join(f"{plain(reason)} {count:,}" for reason, count in ordered) or "none"
 
 
 def _domains(report: dict[str, Any]) -> Table:
-    table = _table("domain", ">read", ">kept", ">MB kept", ">share", ">tokens")
-    for name, one in report["domains"].items():
+    tokens = bool(report["tokens"])
+    table = _table("domain", ">read", ">kept", ">MB read", ">MB kept", ">share", *([">tokens"] if tokens else []))
+    for name, one in _largest(report["domains"]):
         documents, size = one["documents"], one["bytes"]
+        row = (f"{documents['read']:,}", f"{documents['kept']:,}", mb(size["read"]), mb(size["kept"]))
         share = _share(size["kept"], size["read"])
-        row = (f"{documents['read']:,}", f"{documents['kept']:,}", _mb(size["kept"]), share, f"{one['tokens']:,}")
-        table.add_row(escape(name), *row)
+        table.add_row(*_cells(plain(name, 30), *row, share, *([f"{one['tokens']:,}"] if tokens else [])))
     return table
 
 
+def _largest(domains: dict[str, Any]) -> list[tuple[str, Any]]:
+    """All domains by name; of more than MOST_DOMAINS the largest by bytes read, and the sum of the others."""
+    if len(domains) <= MOST_DOMAINS:
+        return sorted(domains.items())
+    by_size = sorted(domains.items(), key=lambda item: (-item[1]["bytes"]["read"], item[0]))
+    most, rest = by_size[: MOST_DOMAINS - 1], [one for _, one in by_size[MOST_DOMAINS - 1 :]]
+    others = {what: {key: sum(one[what][key] for one in rest) for key in ("read", "kept")} for what in ("documents", "bytes")}
+    return [*sorted(most), (f"{len(rest):,} others", others | {"tokens": sum(one["tokens"] for one in rest)})]
+
+
 def _work(report: dict[str, Any]) -> Table:
+    """MB/s is of all text read, whatever part of it a step saw, so that the rows compare."""
     table = _table("work", ">CPU s", ">MB/s", ">peak MB")
-    for name, one in sorted(report["work"].items(), key=lambda item: -item[1]["cpu_seconds"]):
+    for name, one in sorted(report["work"].items(), key=lambda item: (-item[1]["cpu_seconds"], item[0])):
         cpu = one["cpu_seconds"]
         speed = f"{report['bytes']['read'] / 1e6 / cpu:,.0f}" if cpu >= 0.001 else ""
-        table.add_row(escape(name), f"{cpu:,.2f}", speed, f"{one['peak_rss_mb']:,.0f}")
+        table.add_row(*_cells(plain(name), f"{cpu:,.2f}", speed, f"{one['peak_rss_mb']:,.0f}"))
     return table
 
 
 def _table(*columns: str) -> Table:
+    return table_of(columns)
+
+
+def table_of(columns: Sequence[str]) -> Table:
+    """An empty table; a column whose name begins with > is of numbers: to the right, and never broken."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column.lstrip(">"), justify="right" if column[0] == ">" else "left")
+        number = column[0] == ">"
+        table.add_column(column.lstrip(">"), justify="right" if number else "left", no_wrap=number)
     return table
 
 
-def _mb(size: float) -> str:
-    return f"{size / 1e6:,.1f}"
+def _cells(*texts: str) -> list[Text]:
+    return [Text(text) for text in texts]  # as it stands: no markup, no :emoji:
+
+
+def mb(size: float) -> str:
+    """Bytes as MB: one decimal, three where that would say 0.0."""
+    return f"{size / 1e6:,.1f}" if size >= 50_000 or size == 0 else f"{size / 1e6:.3f}"
 
 
 def _share(part: float, whole: float) -> str:

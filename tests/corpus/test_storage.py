@@ -111,3 +111,10 @@ def test_paths_and_urls_join_alike():
     assert storage.is_local("/a/b")
     assert storage.is_local("file:///a")
     assert not storage.is_local("memory://a")
+
+
+def test_two_colons_in_a_name_are_a_name(tmp_path):
+    url = str(tmp_path / "Algorithm::Diff.txt")
+    storage.write_bytes(url, b"x")
+    assert storage.read_bytes(url) == b"x"
+    assert [found.url for found in storage.glob(str(tmp_path / "*.txt"))] == [url]
