@@ -11,15 +11,33 @@ import pyarrow as pa
 
 from corpus.buffers import utf8
 from corpus.errors import StageError
+from corpus.hashing import digest128
 from corpus.selection import selected
 from corpus.words import Words, words
 
 ID, TEXT, DOMAIN, DROP, VALUE = "id", "text", "domain", "drop", "value"
+BYTES, DIGEST = "bytes", "digest"
+"""Columns of a documents shard beside the document's own: the text's length and its BLAKE2b-128, so that reports,
+exact duplicates and the digest of a run need not read the text."""
+
 CORE = pa.schema([(ID, pa.string()), (TEXT, pa.large_string()), (DOMAIN, pa.string())])
 """What every document has. A source's `fields` follow, as nullable strings."""
 
 Columns = dict[str, pa.Array]
 """Column name -> array with one value a row of the batch that was read."""
+
+
+def digests(text: pa.Array) -> pa.Array:
+    """BLAKE2b-128 of each text, fixed binary(16) [N], 850 MB/s."""
+    halves = np.stack(digest128(text), axis=1).astype(">u8")
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(text), [None, pa.py_buffer(halves.tobytes())])
+
+
+def halves(digests: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Digests as two uint64 [N], the first 8 bytes and the last, big-endian."""
+    both = np.frombuffer(memoryview(digests.buffers()[1]), ">u8").reshape(-1, 2)
+    both = both[digests.offset : digests.offset + len(digests)].astype(np.uint64)
+    return np.ascontiguousarray(both[:, 0]), np.ascontiguousarray(both[:, 1])
 
 
 class Batch:
@@ -47,6 +65,11 @@ class Batch:
     def utf8(self) -> tuple[np.ndarray, np.ndarray]:
         """Offsets int64 [N + 1] and bytes uint8 [B] of `text`."""
         return utf8(self.text)
+
+    @cached_property
+    def digests(self) -> pa.Array:
+        """BLAKE2b-128 of each text, fixed binary [N]: as it was read with the shard, else made here."""
+        return self.rows.column(DIGEST) if DIGEST in self.rows.schema.names else digests(self.text)
 
     @cached_property
     def words(self) -> Words:

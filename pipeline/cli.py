@@ -3,13 +3,14 @@
 Nothing heavy is imported before a verb needs it: `winnow --help` takes a tenth of a second.
 """
 
-import json
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
-from corpus.errors import RecipeError, WinnowError
+from corpus.errors import RecipeError
+from pipeline.outcome import dumped, outcome, say
 
 app = typer.Typer(
     name="winnow",
@@ -38,14 +39,14 @@ def demo(
 ) -> None:
     """The main job on real text found on this machine: code, documents, licences, manuals. No network.
 
-    Example: winnow demo --at /tmp/winnow-demo
+    Example: winnow demo --at winnow-demo
     """
     from pipeline import demo as found
     from pipeline.recipe import parse
     from pipeline.report import tour
 
     report = _run(parse(found.recipe()), at, engine, None, workers)
-    _out(_summary(report), json, lambda: tour.show(at, report, _console()))
+    _out(_summary(report), json, lambda console: tour.show(at, report, console))
 
 
 @app.command()
@@ -59,15 +60,15 @@ def plan(
 
     Example: winnow plan recipes/tiny.yaml --at runs/tiny --set gopher_quality.min_words=20
     """
-    from pipeline.home import Home
+    from pipeline.places import run_home
     from pipeline.plan import plan as made
     from pipeline.recipe import load
     from pipeline.report import plans
 
-    home = Home(at) if at else None
-    the_plan = made(load(recipe, set or ()), home)
-    facts = plans.facts(the_plan, home)
-    _out(facts, json, lambda: plans.show(facts, _console()))
+    loaded = load(recipe, set or ())
+    home = None if at is None else run_home(at)
+    facts = plans.facts(made(loaded, home), home)
+    _out(facts, json, lambda console: plans.show(facts, console))
 
 
 @app.command()
@@ -90,7 +91,7 @@ def run(
     from pipeline.report import terminal
 
     report = _run(load(recipe, set or ()), at, engine, address, workers, batch_size, max_bad)
-    _out(_summary(report), json, lambda: terminal.show(report, _console()))
+    _out(_summary(report), json, lambda console: terminal.show(report, console))
 
 
 @app.command()
@@ -103,7 +104,7 @@ def report(at: Run, json: Json = False) -> None:
     from pipeline.report import terminal
 
     figures = Finished.at(at).report
-    _out(figures, json, lambda: terminal.show(figures, _console()))
+    _out(figures, json, lambda console: terminal.show(figures, console))
 
 
 @app.command()
@@ -120,34 +121,43 @@ def show(
 
     Example: winnow show runs/tiny --dropped-by words -n 3
     """
+    from pipeline.finished import Finished
     from pipeline.report import documents
 
-    asked = {"dropped_by": dropped_by, "id": id, "cluster": cluster, "bad": bad or None}
-    if sum(value is not None for value in asked.values()) > 1:
+    asked = {"dropped_by": dropped_by, "id": id, "cluster": cluster}
+    if sum(value is not None for value in asked.values()) + bad > 1:
         raise RecipeError("show: --dropped-by, --id, --cluster and --bad each ask for something else; give one")
-    found = documents.chosen(at, count=n, **asked)
-    _out({"documents": found}, json, lambda: documents.show(found, _console()))
+    if bad:
+        records = documents.quarantined(at, n)
+        _out({"quarantined": records}, json, lambda console: documents.show_quarantined(records, console))
+        return
+    run = Finished.at(at)
+    found = documents.chosen(run, n, **asked)
+    _out({"documents": found}, json, lambda console: documents.show(found, documents.limits(run), console))
 
 
 @app.command()
 def export(
     at: Run,
     out: Annotated[str, typer.Argument(help="A folder, or a file: .parquet, .jsonl, .jsonl.gz, .jsonl.zst.")],
-    format: Annotated[str, typer.Option(help="parquet or jsonl.")] = "parquet",
+    format: Annotated[str | None, typer.Option(help="parquet or jsonl; by the name of OUT where absent.")] = None,
     what: Annotated[str, typer.Option(help="kept, dropped or all.")] = "kept",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
     json: Json = False,
 ) -> None:
     """Write documents of a finished run, with the columns its stages laid, for other tools to read.
 
-    Example: winnow export runs/tiny kept.jsonl.zst --format jsonl --what kept
+    Example: winnow export runs/tiny kept.jsonl.zst --what kept
     """
     from pipeline import export as exports
     from pipeline.finished import Finished
+    from pipeline.report.terminal import mb
 
-    _one_of("--format", format, exports.SUFFIXES)
+    _one_of("--format", format or "jsonl", exports.SUFFIXES)
     _one_of("--what", what, exports.WHAT)
-    done = exports.export(Finished.at(at), out, format, what)
-    _out(done, json, lambda: _say(f"{done['documents']:,} documents, {done['bytes'] / 1e6:,.1f} MB of text -> {out}"))
+    done = exports.export(Finished.at(at), out, format, what, overwrite)
+    line = f"{done['documents']:,} documents, {mb(done['bytes'])} MB of text -> {out}"
+    _out(done, json, lambda console: console.print(line, markup=False, soft_wrap=True))
 
 
 @app.command()
@@ -159,7 +169,7 @@ def stages(name: Annotated[str | None, typer.Argument(help="One stage.")] = None
     from pipeline.report import stages as described
 
     facts = described.facts(name)
-    _out(facts, json, lambda: described.show(facts, _console()))
+    _out(facts, json, lambda console: described.show(facts, console))
 
 
 @app.command()
@@ -170,21 +180,12 @@ def schema(json: Json = False) -> None:
     """
     from pipeline.recipe import schema as made
 
-    _say(_dumped(made(), indent=None if json else 2))
+    say(dumped(made(), indented=not json))
 
 
 def main() -> None:
-    """Run the command line; our own errors become one line on stderr (and an object with --json)."""
-    try:
-        app()
-    except WinnowError as error:
-        if "--json" in sys.argv:
-            _say(_dumped({"error": {"kind": type(error).__name__, "message": str(error)}}))
-        print(f"winnow: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("winnow: stopped; the same command goes on from here", file=sys.stderr)
-        sys.exit(1)
+    """Run the command line and end with its exit code."""
+    sys.exit(outcome(app))
 
 
 def _run(
@@ -197,7 +198,7 @@ def _run(
     max_bad: str | None = None,
 ) -> dict[str, Any]:
     from pipeline.engine import engine as made
-    from pipeline.home import Home
+    from pipeline.places import run_home
     from pipeline.progress import shown
     from pipeline.run import BATCH_ROWS, MAX_BAD, Run
 
@@ -205,8 +206,9 @@ def _run(
     if address and engine != "ray":
         raise RecipeError("--address is of a Ray cluster; give --engine ray with it")
     share = MAX_BAD if max_bad is None else _share(max_bad)
+    home = run_home(at)
     with made(engine, workers, address) as workforce:  # type: ignore[arg-type]
-        return Run(recipe, Home(at), workforce, shown(), batch_size or BATCH_ROWS, share)()
+        return Run(recipe, home, workforce, shown(), batch_size or BATCH_ROWS, share)()
 
 
 def _summary(report: dict[str, Any]) -> dict[str, Any]:
@@ -229,22 +231,14 @@ def _one_of(option: str, said: str, known: Any) -> None:
         raise RecipeError(f"{option}: {said!r} is not known; one of: {', '.join(known)}")
 
 
-def _out(facts: Any, as_json: bool, human: Any) -> None:
+def _out(facts: Any, as_json: bool, show: Callable[[Any], None]) -> None:
+    """One line of JSON, or what `show` prints to a rich console: as wide as the terminal, else 100 columns."""
     if as_json:
-        _say(_dumped(facts))
-    else:
-        human()
-
-
-def _dumped(value: Any, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-
-
-def _console() -> Any:
+        say(dumped(facts))
+        return
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False, emoji=False)
+    with console.capture() as shown:
+        show(console)
+    say("".join(line.rstrip() + "\n" for line in shown.get().splitlines()))

@@ -35,6 +35,8 @@ def _values(column: pa.Array) -> Iterable[np.ndarray]:
         return np.diff(starts), data[starts[0] : starts[-1]]
     if pa.types.is_boolean(column.type):
         return (np.packbits(column.fill_null(False).to_numpy(zero_copy_only=False)),)
+    if pa.types.is_fixed_size_binary(column.type):
+        return (np.frombuffer(b"".join(column.fill_null(bytes(column.type.byte_width)).to_pylist()), np.uint8),)
     return (np.ascontiguousarray(column.fill_null(0).to_numpy(zero_copy_only=False)),)
 
 

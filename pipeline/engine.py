@@ -5,9 +5,7 @@ lie in files. What a task returns is small: statistics, file names. Results come
 """
 
 import os
-import resource
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from typing import Literal, NamedTuple, Protocol, Self, TypeVar
 import pyarrow as pa
 
 from corpus.errors import EngineError, RecipeError, StageError, WinnowError
+from pipeline.memory import keep_pages
 from stages.base import Needs
 
 Item = TypeVar("Item")
@@ -38,7 +37,7 @@ class Engine(Protocol):
     ) -> Iterator[tuple[int, Result]]:
         """(place of the item, what the task returned) in the order of finishing.
 
-        Items are drawn as workers become free, at most 2 a worker. needs: what one call takes.
+        Items are drawn as workers become free, at most 4 a worker. needs: what one call takes.
         Raises what a task raised where it is a WinnowError, else StageError with the item and the worker's
         traceback, at once and with the other work cancelled; a worker that dies costs another attempt, and
         EngineError after ATTEMPTS of them.
@@ -104,6 +103,7 @@ class Failed(NamedTuple):
 
 def attempt(task: Callable[[Item], Result], item: Item, count: int) -> Result | Failed:
     """What the task returns with `count` threads, or its error. Every engine runs tasks through this."""
+    keep_pages()
     try:
         with limited(count):
             return task(item)
@@ -181,34 +181,3 @@ def limited(count: int) -> Iterator[None]:
         finally:
             pa.set_cpu_count(before[0])
             pa.set_io_thread_count(before[1])
-
-
-class Spent(NamedTuple):
-    """What a block of a task took."""
-
-    cpu: float  # seconds of this process, all threads
-    wall: float  # seconds
-    peak_rss_mb: float  # of this process since it started: it never falls, so it is a bound for the block
-
-
-@contextmanager
-def spending() -> Iterator[Callable[[], Spent]]:
-    """Time a block: `with spending() as spent: ...`, then `spent()`; inside the block, what it took so far.
-
-    CPU counts the whole process: right in a worker, which runs one task at a time.
-    """
-    cpu, wall = time.process_time(), time.perf_counter()
-
-    def now() -> Spent:
-        return Spent(time.process_time() - cpu, time.perf_counter() - wall, _peak_rss_mb())
-
-    whole: list[Spent] = []
-    try:
-        yield lambda: whole[0] if whole else now()
-    finally:
-        whole.append(now())
-
-
-def _peak_rss_mb() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # bytes there, KiB on Linux

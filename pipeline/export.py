@@ -46,7 +46,8 @@ def export(run: Finished, out: str, form: str | None, what: str, overwrite: bool
         counts = {out: _one_file(out, chain([empty], tables), form)}
     else:
         with _aside(out) as aside:
-            counts = {name: _one_file(join(aside, name), iter([one]), form) for name, one in _named(tables, empty, form)}
+            named = _named(tables, empty, form)
+            counts = {name: _one_file(join(aside, name), iter([table]), form) for name, table in named}
     documents, size = (sum(count[place] for count in counts.values()) for place in (0, 1))
     files = list(counts) if single else [join(out, name) for name in counts]
     return {"documents": documents, "bytes": size, "files": files, "what": what, "format": form}
@@ -72,7 +73,8 @@ def _form(out: str, form: str | None) -> str:
     if said and form and said != form:
         raise RecipeError(f"{out}: its name says {said}, and --format says {form}")
     if said is None and (other := _OTHERS.search(out)):
-        raise RecipeError(f"{out}: no such format as {other[0]}; name a folder, or a .parquet, .jsonl, .jsonl.gz or .jsonl.zst")
+        known = ".parquet, .jsonl, .jsonl.gz or .jsonl.zst"
+        raise RecipeError(f"{out}: nothing is exported as {other[0]}; name a folder, or a file that ends in {known}")
     return said or form or "parquet"
 
 
@@ -145,7 +147,7 @@ def _parquet(file: IO[bytes], tables: Iterator[pa.Table], url: str) -> Iterator[
 def _jsonl(file: IO[bytes], tables: Iterator[pa.Table], url: str) -> Iterator[pa.Table]:
     """A Python loop over documents: orjson writes 392 MB/s, and who asks for JSONL asks for rows."""
     codec = next((c for suffix, c in _CODECS.items() if url.endswith(suffix)), None)
-    with open(os.dup(file.fileno()), "wb") as twin:  # Arrow closes what it compresses to, and `file` is not ours to close
+    with open(os.dup(file.fileno()), "wb") as twin:  # Arrow closes what it compresses to; `file` is not ours to close
         sink = pa.CompressedOutputStream(pa.PythonFile(twin, mode="w"), codec) if codec else twin
         for table in tables:
             for batch in table.to_batches(max_chunksize=1_000):

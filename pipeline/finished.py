@@ -12,12 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus import shards
-from corpus.documents import DROP, ID, TEXT, VALUE
+from corpus.documents import BYTES, DIGEST, DROP, ID, TEXT, VALUE
 from corpus.errors import RecipeError, ShardError
 from pipeline import recipe
 from pipeline.home import FINISHED, RECIPE, REPORT, Home
 from pipeline.plan import Plan, Step
-from pipeline.reading import BYTES
 from pipeline.report.figures import check
 from pipeline.view import View
 
@@ -87,8 +86,9 @@ class Finished:
     def _own(self) -> list[str]:
         """Columns of documents but the text, over all sources: one footer a unit, whose shards are alike."""
         units = {name.rsplit("-", 1)[0]: name for name in self.shards}
-        schemas = [shards.schema(View(self.plan, self.home.at, name).url(self.plan.documents)) for name in units.values()]
-        return list(dict.fromkeys(n for schema in schemas for n in schema.names if n not in (TEXT, BYTES)))
+        views = [View(self.plan, self.home.at, name) for name in units.values()]
+        named = [name for view in views for name in shards.schema(view.url(self.plan.documents)).names]
+        return list(dict.fromkeys(name for name in named if name not in (TEXT, BYTES, DIGEST)))
 
     def _beside(self, view: View) -> pa.Table:
         """All columns of a shard but the text, all rows."""
@@ -146,7 +146,8 @@ def dropped_by(reason: str, report: dict[str, Any]) -> Rows:
     if reason not in known:
         near = get_close_matches(reason, known, 1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise RecipeError(f"nothing was dropped by {reason!r}; {hint}There are: {', '.join(sorted(known)) or 'no stages'}")
+        there = ", ".join(sorted(known)) or "no stages"
+        raise RecipeError(f"nothing was dropped by {reason!r}; {hint}There are: {there}")
     return lambda table: pc.or_kleene(pc.equal(table[DROP], reason), pc.equal(table["stage"], reason))
 
 

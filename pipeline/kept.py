@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from corpus import shards
 from corpus.buffers import total_bytes
 from corpus.documents import DOMAIN, ID, TEXT
 from corpus.errors import TokenizerError
@@ -69,15 +70,19 @@ class KeepShard:
         """What stands in `<name>.json`: digest, token shards, and what it took."""
         watch, view = Stopwatch(), View(self.plan, self.at, name)
         with watch("read"):
-            kept = view.documents()
+            kept = view.documents(None if self.tokenizer else self._but_text(view))
             kept = kept.append_column("row", pa.array(np.arange(kept.num_rows))).filter(pa.array(view.kept))
         with watch("digest"):
-            digests = [table_digest(kept), *(table_digest(view.laid(step)) for step in self.plan.judged)]
+            identity = kept.drop_columns([TEXT]) if self.tokenizer else kept  # the text is in it by its digest
+            digests = [table_digest(identity), *(table_digest(view.laid(step)) for step in self.plan.judged)]
         entries = [] if self.tokenizer is None else list(self._entries(name, kept, watch))
         said = [entry.model_dump() for entry in entries]
         result = {"digest": joined(digests), "entries": said, "spent": watch.spent()}
         write_bytes(join(self.at, self.plan.kept.folder, f"{name}.json"), json.dumps(result).encode())
         return result
+
+    def _but_text(self, view: View) -> list[str]:
+        return [name for name in shards.schema(view.url(self.plan.documents)).names if name != TEXT]
 
     def _entries(self, name: str, kept: pa.Table, watch: Stopwatch) -> Iterator[ShardEntry]:
         for domain in sorted(kept[DOMAIN].unique().to_pylist()):

@@ -37,6 +37,8 @@ def outcome(command: Callable[..., Any]) -> int:
         if isinstance(end.__context__, BrokenPipeError):
             return _reader_left()
         return _stopped() if end.code == signal.SIGTERM else FAILED
+    except OSError as error:  # no space, no permission, no network: it says all there is to say
+        return _failed(FAILED, "OSError", str(error))
     except Exception as error:
         traceback.print_exc()
         return _failed(FAILED, "Unexpected", f"{type(error).__name__}: {error} (the lines above say where)")

@@ -72,7 +72,7 @@ class RayEngine:
     ) -> Iterator[tuple[int, Result]]:
         """As `Engine.map`. Raises EngineError where no machine of the cluster can give what a call needs."""
         _check_placeable(needs)
-        window = max(1, int(self._ahead * self.workers / max(needs.cpus, 1)))
+        window = max(1, int(self._ahead * self.workers / max(needs.cpus, 0.5)))
         remote = _attempt.options(num_cpus=needs.cpus, num_gpus=needs.gpus)
         shared = ray.put(task)
         todo = enumerate(items)
@@ -123,7 +123,7 @@ def _cancel(running: list["ray.ObjectRef[Any]"]) -> None:
     """End tasks that nobody waits for, so that they do not hold CPUs against the next map.
 
     Asked again each second: where a task has just reached its worker, Ray 2.60 forgets what it was asked
-    (4 of 6 times after an error in the first 20 ms).
+    (3 of 6 times after an error in the first 20 ms).
     """
     for _ in range(10):
         if not running or not ray.is_initialized():

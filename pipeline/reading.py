@@ -16,16 +16,13 @@ import pyarrow as pa
 
 from corpus import shards
 from corpus.buffers import lengths
-from corpus.documents import CORE, DROP, TEXT, Batch
+from corpus.documents import BYTES, CORE, DIGEST, DROP, TEXT, Batch, digests
 from corpus.errors import StageError, WinnowError
 from corpus.readers import records
 from corpus.source import Bad, Source, Unit
 from corpus.storage import exists, join, read_bytes, write_bytes
 from pipeline.spent import Stopwatch
 from stages.base import WORDS, Global, Local, Stage
-
-BYTES = "bytes"
-"""Column of a documents shard: the text's length, so that reports need not read the text."""
 
 BAD = pa.schema([("file", pa.string()), ("offset", pa.int64()), ("cause", pa.string()), ("sample", pa.string())])
 SAMPLES_OF_BAD = 1_000
@@ -76,8 +73,9 @@ class ReadUnit:
     def _documents(self, unit: Unit, bad: "Quarantine", watch: Stopwatch) -> Iterator[pa.Table]:
         for piece in records(unit, self.sources[unit.source]):
             bad.add(piece.bad)
-            rows = pa.Table.from_batches([piece.rows])
-            yield rows.append_column(BYTES, pa.array(lengths(piece.rows.column(TEXT))))
+            text = piece.rows.column(TEXT)
+            rows = pa.Table.from_batches([piece.rows]).append_column(BYTES, pa.array(lengths(text)))
+            yield rows.append_column(DIGEST, digests(text))
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,8 @@ def _cut(tables: Iterator[pa.Table], shard_bytes: int) -> Iterator[pa.Table]:
 
 def _filled(table: pa.Table) -> dict[str, int]:
     """How many documents have each of the source's further fields."""
-    return {f: table.num_rows - table[f].null_count for f in table.column_names if f not in (*CORE.names, BYTES)}
+    ours = (*CORE.names, BYTES, DIGEST)
+    return {name: table.num_rows - table[name].null_count for name in table.column_names if name not in ours}
 
 
 def _sum(table: pa.Table) -> int:

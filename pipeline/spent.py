@@ -1,21 +1,15 @@
 """What work took: CPU seconds, wall seconds and peak memory, by name, added up over tasks."""
 
-import resource
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from pipeline.memory import peak_rss_mb
+
 T = TypeVar("T")
 Spent = dict[str, dict[str, float]]
 """Name -> {cpu, wall: seconds; rss: MB, the process's peak so far, which never falls}."""
-
-
-def peak_rss_mb() -> float:
-    """The peak resident memory of this process in MB since it started."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
 class Stopwatch:

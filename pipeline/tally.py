@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from corpus.documents import DOMAIN, DROP, ID, VALUE
+from corpus.documents import BYTES, DOMAIN, DROP, ID, VALUE
 from corpus.hashing import hash64
 from pipeline.plan import Plan
-from pipeline.reading import BYTES
 from pipeline.view import View
 
 SAMPLES = 5
@@ -52,8 +51,9 @@ class TallyShard:
         view, tally = View(self.plan, self.at, name), Tally()
         documents = view.documents([ID, DOMAIN, BYTES])
         rows = documents.append_column("kept", pa.array(view.kept))
-        for column in view.reasons().column_names:
-            rows = rows.append_column(column, view.reasons()[column])
+        reasons = view.reasons()
+        for column in reasons.column_names:
+            rows = rows.append_column(column, reasons[column])
         _count(rows, [DOMAIN], tally.read)
         _count(rows.filter(rows["kept"]), [DOMAIN], tally.kept)
         gone = rows.filter(pa.array(~view.kept))

@@ -35,9 +35,9 @@ class View:
         """The documents' own columns, all rows."""
         return shards.read(self.url(self.plan.documents), columns)
 
-    def laid(self, step: Step, columns: Sequence[str] | None = None) -> pa.Table:
+    def laid(self, step: Step) -> pa.Table:
         """What a stage laid, all rows; null where a document was gone before that stage."""
-        table = shards.read(self.url(step), columns)
+        table = self._columns[step.name]
         number = self.plan.judged.index(step)
         here = (self.dropped_by < 0) | (self.dropped_by >= number)
         if here.all():
@@ -45,11 +45,16 @@ class View:
         return table.take(pa.array(np.arange(table.num_rows), mask=~here))
 
     @cached_property
+    def _columns(self) -> dict[str, pa.Table]:
+        """What every stage laid, as it is at rest; a hundredth of the text."""
+        return {step.name: shards.read(self.url(step)) for step in self.plan.judged}
+
+    @cached_property
     def dropped_by(self) -> np.ndarray:
         """int64 [N]: the number of the stage (in `plan.judged`) that dropped each document, -1 for kept."""
         by: np.ndarray | None = None
         for number, step in enumerate(self.plan.judged):
-            drop = shards.read(self.url(step), [DROP])[DROP].is_valid().to_numpy()
+            drop = self._columns[step.name][DROP].is_valid().to_numpy()
             by = np.full(len(drop), -1) if by is None else by
             by[(by < 0) & drop] = number
         return np.full(shards.rows(self.url(self.plan.documents)), -1) if by is None else by
@@ -64,9 +69,9 @@ class View:
         names = pa.array([step.name for step in self.plan.judged], pa.string())
         by = self.dropped_by
         stage = names.take(pa.array(by, mask=by < 0))
-        parts = [shards.read(self.url(step), [DROP, VALUE]) for step in self.plan.judged]
         drop, value = pa.nulls(len(by), pa.string()), pa.nulls(len(by), pa.float64())
-        for number, part in enumerate(parts):
+        for number, step in enumerate(self.plan.judged):
+            part = self._columns[step.name]
             mine = pa.array(by == number)
             drop = _chosen(mine, part[DROP], drop)
             value = _chosen(mine, part[VALUE], value)

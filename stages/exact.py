@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from corpus.documents import Batch
-from corpus.hashing import digest128
+from corpus.documents import Batch, halves
 from stages.clusters import Deduplication, ranks, verdicts
 
 REASON = "exact duplicate"
@@ -24,7 +23,7 @@ class Exact(Deduplication):
     transitive = False
 
     def emit(self, batch: Batch) -> pa.Table:
-        key, key2 = digest128(batch.text)
+        key, key2 = halves(batch.digests)
         return pa.table([key, key2, np.arange(len(batch)), ranks(batch)], schema=self.emitted())
 
     def verify(self, texts: pa.Table) -> pa.Table:

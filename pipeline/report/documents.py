@@ -10,15 +10,15 @@ from rich.text import Text
 from corpus import shards
 from corpus.documents import DOMAIN, DROP, ID, TEXT, VALUE
 from corpus.errors import RecipeError
-from pipeline.finished import Finished, Rows, clusters, dropped_by, first, in_cluster, kept, recorded, with_id
 from pipeline.fingerprint import fingerprint
+from pipeline.finished import Finished, Rows, clusters, dropped_by, first, in_cluster, kept, recorded, with_id
 from pipeline.home import STEPS, Home
 from pipeline.recipe import names
 from pipeline.report.plain import plain
 
 SHOWN = 400  # characters of a text: five lines of a terminal
-Limits = dict[tuple[str, str], str]
-"""(stage, reason) -> what its value had to be, in words."""
+Limits = dict[tuple[str, str], tuple[float | None, float | None]]
+"""(stage, reason) -> the least and the most that its value may be."""
 
 
 def chosen(
@@ -30,7 +30,8 @@ def chosen(
     """
     found = first(run, _rows(run, dropped_by, id, cluster), count)
     if id is not None and not found:
-        raise RecipeError(f"{run.home.at}: no document has the id {id!r}. A record without one is called <file>:<offset>.")
+        hint = "A record without an id of its own is called <file>:<offset>."
+        raise RecipeError(f"{run.home.at}: no document has the id {id!r}. {hint}")
     if cluster is not None and not any(one.get("cluster") == cluster for one in found):
         _refuse_no_cluster(run, cluster)
     return found
@@ -45,10 +46,10 @@ def _rows(run: Finished, reason: str | None, id: str | None, cluster: str | None
 
 
 def _refuse_no_cluster(run: Finished, cluster: str) -> None:
-    if not any(table.num_rows for table in run.tables(lambda table: pc.equal(clusters(table), cluster), text=False, most=1)):
-        raise RecipeError(
-            f"{run.home.at}: no cluster {cluster!r}. One is called by its keeper's id: the column `cluster` of each duplicate."
-        )
+    members = run.tables(lambda table: pc.equal(clusters(table), cluster), text=False, most=1)
+    if next(members, None) is None:
+        hint = "A cluster is called by its keeper's id: see the column `cluster` of a duplicate."
+        raise RecipeError(f"{run.home.at}: no cluster {cluster!r}. {hint}")
 
 
 def quarantined(at: str, count: int) -> list[dict[str, Any]]:
@@ -71,16 +72,11 @@ def limits(run: Finished) -> Limits:
     """What the rules of the run's stages ask for; of stages whose settings the run's recipe still holds."""
     settings = {step.name: step.parts["settings"] for step in run.plan.judged}
     return {
-        (name, rule.measure): _limit(rule.low, rule.high)
+        (name, rule.measure): (rule.low, rule.high)
         for name, stage in zip(names(run.plan.recipe), run.plan.recipe.stages, strict=True)
         if fingerprint(settings.get(name, {})) == fingerprint(stage.settings())
         for rule in getattr(stage, "rules", ())
     }
-
-
-def _limit(low: float | None, high: float | None) -> str:
-    bounds = (("at least", low), ("at most", high))
-    return ", ".join(f"{word} {number(bound)}" for word, bound in bounds if bound is not None)
 
 
 def show(found: list[dict[str, Any]], limits: Limits, console: Console) -> None:
@@ -100,10 +96,17 @@ def fate(one: dict[str, Any], limits: Limits) -> str:
     """Kept, or what dropped a document, with the value that did and the limit it should have met."""
     if DROP not in one:
         return "kept"
-    limit = limits.get((one["stage"], one[DROP]))
-    of = f", of {plain(one['duplicate_of'])}" if "duplicate_of" in one else ""
-    value = f" = {number(one[VALUE])}" if VALUE in one else ""
-    return f"dropped by {plain(one['stage'])}: {plain(one[DROP])}{value}" + (f" ({limit})" if limit else "") + of
+    value = one.get(VALUE)
+    said = [] if value is None else [f" = {number(value)}", *_broken(value, *limits.get((one["stage"], one[DROP]), (None, None)))]
+    of = [f", of {plain(one['duplicate_of'])}"] if "duplicate_of" in one else []
+    return "".join([f"dropped by {plain(one['stage'])}: {plain(one[DROP])}", *said, *of])
+
+
+def _broken(value: float, low: float | None, high: float | None) -> list[str]:
+    """The limit that a value breaks, in words; a value that is no number breaks both."""
+    least = [f"at least {number(low)}"] if low is not None and not value >= low else []
+    most = [f"at most {number(high)}"] if high is not None and not value <= high else []
+    return [f" ({' and '.join(least + most)})"] if least + most else []
 
 
 def show_quarantined(found: list[dict[str, Any]], console: Console) -> None:

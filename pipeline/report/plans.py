@@ -43,7 +43,10 @@ def show(facts: dict[str, Any], console: Console) -> None:
     console.print(Text(f"{plain(facts['name'])}: {units:,} unit{'s' * (units != 1)} of work, {size} MB as stored\n"))
     table = table_of(("step", "what", "state", "why"))
     for step in facts["steps"]:
-        state = "done" if step["done"] == step["of"] else f"{step['done']:,} of {step['of']:,}" if step["done"] else "to do"
         why = "; ".join(plain(reason, 200) for reason in step["why"])
-        table.add_row(*map(Text, (plain(step["name"]), _KINDS[step["kind"]], state, why)))
+        table.add_row(*map(Text, (plain(step["name"]), _KINDS[step["kind"]], _state(step["done"], step["of"]), why)))
     console.print(table)
+
+
+def _state(done: int, of: int) -> str:
+    return "done" if done == of else f"{done:,} of {of:,}" if done else "to do"

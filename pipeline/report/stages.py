@@ -33,7 +33,8 @@ def _brief(stage: type[Stage]) -> dict[str, Any]:
 def _full(stage: type[Stage]) -> dict[str, Any]:
     blank = object.__new__(stage)  # with defaults and without what has none, such as the path of a model
     columns = [{"name": n, "type": str(c.type), "meaning": c.meaning} for n, c in blank.adds.items()]
-    return _brief(stage) | {"version": stage.version, "settings": [_setting(f) for f in fields(stage)], "columns": columns}
+    settings = [_setting(field) for field in fields(stage)]
+    return _brief(stage) | {"version": stage.version, "settings": settings, "columns": columns}
 
 
 def _setting(field: Field[Any]) -> dict[str, Any]:
@@ -58,5 +59,11 @@ def show(facts: dict[str, Any], console: Console) -> None:
 def _table(columns: tuple[str, ...], rows: list[list[Any]]) -> Table:
     table = table_of(columns)
     for row in rows:
-        table.add_row(*(Text("-" if value is None else str(value)) for value in row))
+        table.add_row(*(Text(_said(value)) for value in row))
     return table
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "-"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

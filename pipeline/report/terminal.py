@@ -12,6 +12,8 @@ from pipeline.report.plain import plain
 MOST_DOMAINS = 24
 """Rows of the domain table: one screen; the rest are summed in a last row, so that it adds up to the whole."""
 
+_SIZES = ("documents", "bytes")
+
 
 def show(report: dict[str, Any], console: Console) -> None:
     """Print a report (as `figures` made it)."""
@@ -65,8 +67,12 @@ def _largest(domains: dict[str, Any]) -> list[tuple[str, Any]]:
         return sorted(domains.items())
     by_size = sorted(domains.items(), key=lambda item: (-item[1]["bytes"]["read"], item[0]))
     most, rest = by_size[: MOST_DOMAINS - 1], [one for _, one in by_size[MOST_DOMAINS - 1 :]]
-    others = {what: {key: sum(one[what][key] for one in rest) for key in ("read", "kept")} for what in ("documents", "bytes")}
-    return [*sorted(most), (f"{len(rest):,} others", others | {"tokens": sum(one["tokens"] for one in rest)})]
+    return [*sorted(most), (f"{len(rest):,} others", _summed(rest))]
+
+
+def _summed(domains: list[dict[str, Any]]) -> dict[str, Any]:
+    sizes = {what: {key: sum(one[what][key] for one in domains) for key in ("read", "kept")} for what in _SIZES}
+    return sizes | {"tokens": sum(one["tokens"] for one in domains)}
 
 
 def _work(report: dict[str, Any]) -> Table:

@@ -1,6 +1,5 @@
 """Laws of the engines: where work runs changes nothing but the time it takes."""
 
-import operator
 import os
 import secrets
 import signal
@@ -22,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.errors import EngineError, RecipeError, ShardError, StageError
-from pipeline.engine import Engine, _quota, cores, engine, short, spending
+from pipeline.engine import Engine, _quota, cores, engine, short
 from stages.base import Needs
 
 ROOT = Path(__file__).parents[2]
@@ -272,19 +271,3 @@ def test_a_container_quota_bounds_the_default_workers(tmp_path: Path) -> None:
 def test_errors_name_items_in_at_most_200_characters(item: str) -> None:
     assert len(short(item)) <= 200
     assert len(repr(item)) > 200 or short(item) == repr(item)
-
-
-def test_spending_counts_cpu_and_waiting_apart() -> None:
-    with spending() as spent:
-        time.sleep(0.2)
-        assert spent().wall >= 0.2
-    slept = spent()
-    with spending() as spent:
-        until = time.process_time() + 0.2
-        while time.process_time() < until:
-            operator.neg(1)
-    worked = spent()
-    assert slept.cpu < 0.2 <= slept.wall
-    assert worked.cpu >= 0.2
-    assert worked == spent()  # it stands still after its block
-    assert worked.peak_rss_mb >= slept.peak_rss_mb > 10
