@@ -81,7 +81,7 @@ def _found(fs: Any, info: dict[str, Any]) -> Found:
 def opened(url: str) -> IO[bytes]:
     """The file, open for reading bytes."""
     fs, path = filesystem(url)
-    return fs.open(path, "rb")
+    return open(path, "rb") if isinstance(fs, LocalFileSystem) else fs.open(path, "rb")
 
 
 def read_bytes(url: str) -> bytes:

@@ -96,8 +96,8 @@ def fate(one: dict[str, Any], limits: Limits) -> str:
     """Kept, or what dropped a document, with the value that did and the limit it should have met."""
     if DROP not in one:
         return "kept"
-    value = one.get(VALUE)
-    said = [] if value is None else [f" = {number(value)}", *_broken(value, *limits.get((one["stage"], one[DROP]), (None, None)))]
+    value, bounds = one.get(VALUE), limits.get((one["stage"], one[DROP]), (None, None))
+    said = [] if value is None else [f" = {number(value)}", *_broken(value, *bounds)]
     of = [f", of {plain(one['duplicate_of'])}"] if "duplicate_of" in one else []
     return "".join([f"dropped by {plain(one['stage'])}: {plain(one[DROP])}", *said, *of])
 

@@ -6,6 +6,7 @@ at rest or the run's log; a funnel that does not add up raises ReportError.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from typing import Any
 
 from corpus.errors import ReportError
@@ -104,10 +105,15 @@ def _domains(tally: Tally, result: dict[str, Any]) -> dict[str, Any]:
 
 def _samples(tally: Tally) -> list[dict[str, Any]]:
     return [
-        {"stage": stage, "drop": reason, "id": id_, "value": value, "shard": shard}
+        {"stage": stage, "drop": reason, "id": id_, "value": _number(value), "shard": shard}
         for (stage, reason), some in sorted(tally.samples.items())
         for _, id_, value, shard in some
     ]
+
+
+def _number(value: float | None) -> float | None:
+    """What JSON has a number for: a document may be dropped because a measure has none."""
+    return value if value is not None and isfinite(value) else None
 
 
 def _rounded(one: dict[str, float]) -> dict[str, float]:
