@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from corpus.documents import DOMAIN, DROP, ID, TEXT, VALUE
+from corpus.documents import BYTES, DIGEST, DOMAIN, DROP, ID, TEXT, VALUE
 from corpus.errors import RecipeError, SourceError
 from corpus.readers import FORMATS, text
 from corpus.readers.base import nearest
@@ -87,7 +87,7 @@ def _refuse(source: Source) -> None:
             f"{who}: both domain {source.domain!r} and domain_field {source.domain_field!r} are set. "
             f"Keep one: a name for all its documents, or the field that holds it."
         )
-    taken = {ID, TEXT, DOMAIN, DROP, VALUE} & set(source.fields)
+    taken = {ID, TEXT, DOMAIN, DROP, VALUE, BYTES, DIGEST} & set(source.fields)
     twice = [name for name, times in Counter(source.fields).items() if times > 1]
     if taken or twice:
         raise RecipeError(
@@ -192,6 +192,8 @@ def _cut(files: list[File], unit_bytes: int) -> Iterator[Part]:
             yield from _row_groups(file, unit_bytes)
         elif file.format == "jsonl":
             yield from _ranges(file, unit_bytes)
+        elif file.format != "text":  # any other format is read file by file
+            yield Part([file], [Extent(file.found.url, file.name, 0, -1)], file.found.size)
     yield from _bunches([file for file in files if file.format == "text"])
 
 

@@ -1,4 +1,4 @@
-"""Every method a recipe can name. Adding one is a class in a file of its own and a row here."""
+"""Every mixing method by its name. Adding one is a class in a file of its own and a row here."""
 
 from mixtures.baselines import Method, Proportional, Static, Temperature, Uniform, UniMax
 

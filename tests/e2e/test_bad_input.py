@@ -46,7 +46,7 @@ def test_bad_records_are_quarantined_with_their_place_and_counted(tmp_path):
     assert report["documents"]["quarantined"] == len(BROKEN) + 1 + 2
     figures = winnow_json("report", tmp_path / "run")
     assert sum(figures["quarantined"].values()) == report["documents"]["quarantined"]
-    shown = winnow_json("show", tmp_path / "run", "--bad", "-n", 20)["documents"]
+    shown = winnow_json("show", tmp_path / "run", "--bad", "-n", 20)["quarantined"]
     assert {one["file"] for one in shown} == {"a.jsonl", "invalid.jsonl", "torn.jsonl.gz", "torn.jsonl.zst"}
     raw = (tmp_path / "in" / "a.jsonl").read_bytes()
     places = sorted(one["offset"] for one in shown if one["file"] == "a.jsonl")
@@ -104,3 +104,11 @@ def test_a_field_that_no_record_has_is_an_error(tmp_path):
     write(tmp_path / "in", "a.jsonl", lines(*GOOD[:30]))
     path = recipe(tmp_path, sources=[{"path": f"{tmp_path}/in/*", "fields": ["ulr"]}])
     assert "ulr" in winnow("run", path, "--at", tmp_path / "run", code=1)
+
+
+@pytest.mark.parametrize("field", ["words", "cluster", "stage", "digest", "text"])
+def test_a_field_that_would_hide_a_column_is_refused(tmp_path, field):
+    write(tmp_path / "in", "a.jsonl", lines(*GOOD[:3]))
+    sources = [{"path": f"{tmp_path}/in/*", "fields": [field]}]
+    path = recipe(tmp_path, sources=sources, stages=["gopher_quality", "exact"])
+    assert field in winnow("run", path, "--at", tmp_path / "run", code=2)

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from dataclasses import fields
 
 import jsonschema
 import pyarrow as pa
@@ -12,7 +13,7 @@ import yaml
 
 from corpus import errors
 from stages.table import TABLE
-from tests.e2e.runs import ROOT, STAGES, corpus, recipe, winnow, winnow_json
+from tests.e2e.runs import ROOT, corpus, recipe, winnow, winnow_json
 
 DOCUMENT = (ROOT / "docs" / "reference" / "json.md").read_text()
 BLOCKS = re.findall(r"^```json (schema|example) (\w+)\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
@@ -33,7 +34,7 @@ def run(tmp_path_factory):
     inputs = corpus(folder / "in", 400)
     with (inputs / "a.jsonl").open("a") as file:
         file.write('{"id": "x", "te\n{"text": 3}\n')
-    rows = [json.loads(line) for line in gzip.open(inputs / "b.jsonl.gz", "rt")]
+    rows = [json.loads(line) for line in gzip.decompress((inputs / "b.jsonl.gz").read_bytes()).splitlines()]
     with (inputs / "d.jsonl").open("w") as file:
         file.writelines(json.dumps(row | {"url": f"u{n}", "words": "many"}) + "\n" for n, row in enumerate(rows))
     path = recipe(folder / "recipe.yaml", inputs)
@@ -112,7 +113,7 @@ def test_plan(run, tmp_path):
 
 
 def test_show(run):
-    at, path, summary = run
+    at = run[0]
     kept = winnow_json("show", at, "-n", 3)
     fits(kept, "show")
     assert len(kept["documents"]) == 3
@@ -152,11 +153,10 @@ def test_a_run_that_too_much_bad_stopped_shows_what_was_bad(tmp_path):
     path.write_text(yaml.safe_dump({"name": "bad", "sources": [{"path": f"{tmp_path}/a.jsonl"}]}))
     stopped = winnow_json("run", path, "--at", tmp_path / "run", "--workers", 1, code=1)
     fits(stopped, "error")
-    assert stopped["error"]["kind"] in ("TooMuchBad", "SourceError")
-    if stopped["error"]["kind"] == "TooMuchBad":
-        bad = winnow_json("show", tmp_path / "run", "--bad", "-n", 100)
-        fits(bad, "bad")
-        assert len(bad["quarantined"]) == 50
+    assert stopped["error"]["kind"] == "TooMuchBad"
+    bad = winnow_json("show", tmp_path / "run", "--bad", "-n", 100)
+    fits(bad, "bad")
+    assert len(bad["quarantined"]) == 50
 
 
 def test_a_measure_without_a_value_is_null_and_the_json_is_valid(tmp_path):
@@ -204,7 +204,7 @@ def test_stages(run):
     for name, stage in TABLE.items():
         one = winnow_json("stages", name)
         fits(one, "stage")
-        assert {setting["name"] for setting in one["settings"]} == set(stage.__dataclass_fields__)
+        assert {setting["name"] for setting in one["settings"]} == {field.name for field in fields(stage)}
 
 
 def test_schema_accepts_the_recipes_that_run(run):
@@ -234,7 +234,3 @@ def test_errors(run, command, kind):
     found = winnow_json(*command.format(run=run[0]).split(" "), code=2)
     fits(found, "error")
     assert found["error"]["kind"] == kind
-
-
-def test_these_stages_are_still_the_ones_that_runs_use():
-    assert [next(iter(s)) if isinstance(s, dict) else s for s in STAGES] == ["gopher_quality", "exact", "minhash"]

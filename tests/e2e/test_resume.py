@@ -14,7 +14,7 @@ def finished(tmp_path_factory):
     """Inputs, a recipe and a finished run of it."""
     folder = tmp_path_factory.mktemp("resume")
     inputs = corpus(folder / "in", 400)
-    path = recipe(folder / "recipe.yaml", inputs)
+    path = recipe(folder / "recipe.yaml", inputs, shard_mb=0.02)
     winnow_json("run", path, "--at", folder / "run", "--workers", 1)
     return folder
 
@@ -23,7 +23,7 @@ def finished(tmp_path_factory):
 def home(finished, tmp_path):
     """A copy of the finished run and its inputs, time stamps kept, to change at will."""
     shutil.copytree(finished, tmp_path / "copy", copy_function=shutil.copy2)
-    recipe(tmp_path / "copy" / "recipe.yaml", tmp_path / "copy" / "in")
+    recipe(tmp_path / "copy" / "recipe.yaml", tmp_path / "copy" / "in", shard_mb=0.02)
     winnow_json("run", tmp_path / "copy" / "recipe.yaml", "--at", tmp_path / "copy" / "run", "--workers", 1)
     return tmp_path / "copy"
 
@@ -102,6 +102,20 @@ def test_a_removed_shard_is_made_again(home):
     assert set(plan(home)) == {("gopher_quality", "local")}
     assert winnow_json("run", home / "recipe.yaml", "--at", home / "run", "--workers", 1)["digest"] == digest
     assert victim.read_bytes() == sound
+
+
+def test_a_killed_unit_goes_on_after_its_last_whole_shard(home):
+    """A gzip stream cannot be entered in its midst, so it is read again; what it gave is not written again."""
+    digest = json.loads((home / "run" / "report.json").read_text())["digest"]
+    marker = next((home / "run").glob("documents-*/b-*.json"))
+    shards = sorted((home / "run").glob("documents-*/b-*.parquet"))
+    assert len(shards) >= 3
+    marker.unlink()
+    shards[-1].unlink()
+    before = stamps(home)
+    assert winnow_json("run", home / "recipe.yaml", "--at", home / "run", "--workers", 1)["digest"] == digest
+    written = {p.name for p, now in stamps(home).items() if before.get(p) != now and p.parent.name[:4] in ("docu", "01-g")}
+    assert written == {marker.name, shards[-1].name}
 
 
 def test_a_damaged_shard_is_named(home):

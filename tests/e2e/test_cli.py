@@ -1,0 +1,302 @@
+"""The command line's contract: exit codes, refusals, signals, pipes, and every documented command."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from tests.e2e.runs import ROOT, corpus, environment, recipe, start, winnow, winnow_json
+from tests.laws.corpora import planted
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A small finished run and its recipe."""
+    folder = tmp_path_factory.mktemp("cli")
+    path = recipe(folder / "recipe.yaml", corpus(folder / "in", 160))
+    winnow("run", path, "--at", folder / "run", "--workers", 1)
+    return folder / "run", path
+
+
+def refused(*arguments, code=2):
+    """What an error says on stderr; it is no traceback, and with --json it says the same on stdout."""
+    process = start(*arguments, "--json")
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == code, err
+    assert "Traceback" not in err
+    (line,) = out.splitlines()
+    message = json.loads(line)["error"]["message"]
+    assert message in err
+    return message
+
+
+WRONG = {
+    "no such verb": ("frob",),
+    "no such option": ("report", "{run}", "--frob"),
+    "no argument": ("run",),
+    "no --at": ("run", "{recipe}"),
+    "no recipe file": ("run", "{run}/none.yaml", "--at", "{new}"),
+    "a folder as a recipe": ("run", "{run}", "--at", "{new}"),
+    "no such setting": ("run", "{recipe}", "--at", "{new}", "--set", "minhash.band=3"),
+    "no such engine": ("run", "{recipe}", "--at", "{new}", "--engine", "spark"),
+    "an address without Ray": ("run", "{recipe}", "--at", "{new}", "--address", "auto"),
+    "no workers": ("run", "{recipe}", "--at", "{new}", "--workers", "0"),
+    "a share of nothing": ("run", "{recipe}", "--at", "{new}", "--max-bad", "lots"),
+    "--at is a file": ("run", "{recipe}", "--at", "{recipe}"),
+    "--at is in a file": ("run", "{recipe}", "--at", "{recipe}/run"),
+    "--at cannot be made": ("run", "{recipe}", "--at", "/proc/winnow/run"),
+    "--at of a plan is a file": ("plan", "{recipe}", "--at", "{recipe}"),
+    "--at nobody knows": ("run", "{recipe}", "--at", "gopher://run"),
+    "no run": ("report", "{new}"),
+    "no run to show": ("show", "{new}"),
+    "no run to show bad records of": ("show", "{new}", "--bad"),
+    "no run to export": ("export", "{new}", "{new}.jsonl"),
+    "a file as a run": ("report", "{recipe}"),
+    "a protocol nobody knows": ("report", "gopher://run"),
+    "no such reason": ("show", "{run}", "--dropped-by", "word"),
+    "no such id": ("show", "{run}", "--id", "nobody"),
+    "no such cluster": ("show", "{run}", "--cluster", "nobody"),
+    "two questions": ("show", "{run}", "--id", "r1", "--bad"),
+    "no documents": ("show", "{run}", "-n", "0"),
+    "no such stage": ("stages", "minhas"),
+    "no such format": ("export", "{run}", "{new}", "--format", "csv"),
+    "no such part": ("export", "{run}", "{new}", "--what", "most"),
+    "nothing is exported so": ("export", "{run}", "{new}.csv"),
+    "name and format differ": ("export", "{run}", "{new}.parquet", "--format", "jsonl"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_asked_wrongly_is_exit_code_2(made, tmp_path, case):
+    places = {"run": made[0], "recipe": made[1], "new": tmp_path / "new"}
+    assert refused(*(argument.format(**places) for argument in WRONG[case]))
+    assert not list(tmp_path.glob("new*/*"))
+
+
+def test_refusals_name_what_would_mend_them(made):
+    assert "'minhash'" in refused("stages", "minhas")
+    assert "'words'" in refused("show", made[0], "--dropped-by", "word")
+    assert "recipe.yaml" in refused("run", made[1].with_name("recipe.yml"), "--at", made[0])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_folder_that_may_not_be_written_is_refused_before_work(made, tmp_path):
+    (tmp_path / "mine").mkdir(mode=0o500)
+    assert "may not write" in refused("run", made[1], "--at", tmp_path / "mine")
+    assert "cannot be made" in refused("run", made[1], "--at", tmp_path / "mine" / "run")
+
+
+def test_somebodys_recipe_is_not_overwritten(made, tmp_path):
+    """`--at .` beside one's own recipe.yaml would put the run's copy, without comments, in its place."""
+    mine = tmp_path / "recipe.yaml"
+    mine.write_text(made[1].read_text() + "# my own words\n")
+    assert "overwritten" in refused("run", mine, "--at", tmp_path)
+    assert mine.read_text().endswith("# my own words\n")
+
+
+def test_work_that_fails_is_exit_code_1(made, tmp_path):
+    at = tmp_path / "run"
+    shutil.copytree(made[0], at)
+    (at / "report.json").write_text((at / "report.json").read_text()[:100])
+    assert "damaged" in refused("report", at, code=1)
+    (at / "report.json").unlink()
+    assert "damaged" in refused("show", at, code=1)
+    winnow("run", made[1], "--at", at, "--workers", 1)
+    assert winnow_json("report", at)["documents"] == winnow_json("report", made[0])["documents"]
+    figures = json.loads((at / "report.json").read_text())
+    figures["documents"]["kept"] += 1
+    (at / "report.json").write_text(json.dumps(figures))
+    assert "do not add up" in refused("report", at, code=1)
+    winnow("run", made[1], "--at", at, "--workers", 1)
+    next(at.glob("documents-*/*.parquet")).unlink()
+    assert "not there" in refused("show", at, "-n", 9999, code=1)
+
+
+def test_a_full_disk_is_one_line(made):
+    with open("/dev/full", "w") as full:
+        process = subprocess.run([*WINNOW, "schema"], env=environment(), stdout=full, stderr=subprocess.PIPE, text=True)
+    assert process.returncode == 1
+    (line,) = process.stderr.splitlines()
+    assert "No space left" in line
+
+
+WINNOW = (sys.executable, "-m", "pipeline")
+
+
+@pytest.mark.parametrize("arguments", [("show", "{run}", "-n", 999), ("show", "{run}", "-n", 999, "--json"), ("--help",)])
+def test_a_reader_that_leaves_early_is_no_error(made, arguments):
+    command = [*WINNOW, *(str(argument).format(run=made[0]) for argument in arguments)]
+    read, write = os.pipe()
+    os.close(read)
+    process = subprocess.run(command, env=environment(), stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (process.returncode, process.stderr) == (0, "")
+
+
+def test_without_a_stdout_nothing_breaks(made):
+    done = subprocess.run(
+        ["bash", "-c", f"{WINNOW[0]} -m pipeline report {made[0]} >&-"], env=environment(), stderr=subprocess.PIPE, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_text_that_the_locale_cannot_write_is_no_error(made):
+    ascii_only = environment() | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    done = subprocess.run([*WINNOW, "show", made[0], "-n", "99"], env=ascii_only, capture_output=True)
+    assert done.returncode == 0
+    done.stdout.decode("utf-8")
+
+
+# Signals
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A recipe whose run takes some seconds, and what an undisturbed run gives."""
+    folder = tmp_path_factory.mktemp("signals")
+    with (folder / "in.jsonl").open("w") as file:
+        texts = [text for text in planted(4_000, 5) if "\x00" not in text]
+        file.writelines(json.dumps({"id": f"{n}", "text": text}) + "\n" for n, text in enumerate(texts))
+    whole = {
+        "name": "large",
+        "sources": [{"path": f"{folder}/in.jsonl"}],
+        "stages": ["exact", "minhash"],
+        "tokens": {"tokenizer": "train", "vocab": 3_000, "train_mb": 4},
+        "shard_mb": 0.2,
+    }
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(whole))
+    return folder / "recipe.yaml", winnow_json("run", folder / "recipe.yaml", "--at", folder / "run")
+
+
+def started(path, at, *more):
+    """A run as a terminal starts it, in a process group of its own, that has begun to work; and its family."""
+    command = [*WINNOW, "run", path, "--at", at, "--json", *more]
+    process = subprocess.Popen(
+        list(map(str, command)),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    end = time.monotonic() + 60
+    while not ((at / "log.jsonl").exists() and '"task"' in (at / "log.jsonl").read_text()):
+        assert process.poll() is None and time.monotonic() < end, process.communicate()[1]
+        time.sleep(0.02)
+    return process, psutil.Process(process.pid).children(recursive=True)
+
+
+def living(family):
+    return [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+ENGINES = [("--workers", 1), ("--workers", 2), pytest.param(("--engine", "ray", "--workers", 2), marks=pytest.mark.ray)]
+
+
+@pytest.mark.parametrize("how", ["Ctrl-C", "SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: "".join(map(str, engine)))
+def test_a_stopped_run_says_so_leaves_no_worker_and_goes_on(large, tmp_path, how, engine):
+    """Ctrl-C reaches every process of the terminal's group, `kill` the driver alone."""
+    path, undisturbed = large
+    at = tmp_path / "run"
+    process, family = started(path, at, *engine)
+    if how == "Ctrl-C":
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(getattr(signal, how))
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert json.loads(out.splitlines()[-1])["error"]["kind"] == "Stopped"
+    assert "Traceback" not in err
+    assert "winnow: stopped" in err
+    end = time.monotonic() + 20
+    while living(family) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not living(family)
+    assert winnow_json("run", path, "--at", at, "--workers", 2)["digest"] == undisturbed["digest"]
+
+
+def test_two_runs_do_not_write_to_one_folder(large, tmp_path):
+    at = tmp_path / "run"
+    process, _ = started(large[0], at, "--workers", 1)
+    try:
+        assert "another winnow run" in refused("run", large[0], "--at", at, code=1)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+# Documented commands
+
+
+def documented():
+    """Commands that documents and help texts show: lines of shell blocks, `Example:` lines of docstrings."""
+    found = re.findall(r"^\s*Example: (winnow .*)$", (ROOT / "pipeline" / "cli.py").read_text(), re.MULTILINE)
+    for name in ("docs/reference/cli.md", "README.md"):
+        text = (ROOT / name).read_text() if (ROOT / name).exists() else ""
+        for block in re.findall(r"^```(?:sh|bash|console|shell)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+            joined = block.replace("\\\n", " ")
+            found += [line.removeprefix("$ ").strip() for line in joined.splitlines() if re.match(r"(\$ )?winnow ", line)]
+    return sorted(set(found))
+
+
+def verbs():
+    return re.findall(r"^  (\w+)  ", winnow("--help").split("Commands:")[1], re.MULTILINE)
+
+
+def test_every_verb_has_an_example_and_a_place_in_the_reference():
+    reference = (ROOT / "docs" / "reference" / "cli.md").read_text()
+    assert len(verbs()) >= 8
+    for verb in verbs():
+        example = re.search(r"Example: (winnow (\w+).*)", winnow(verb, "--help"))
+        assert example, f"{verb} --help has no example"
+        assert example[2] == verb
+        assert f"\n## {verb}\n" in reference
+        assert [one for one in documented() if one.startswith(f"winnow {verb}")]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder as the documents imagine it: recipes/, data/, a run in runs/tiny, and `winnow` on the path."""
+    folder = tmp_path_factory.mktemp("documented")
+    shutil.copytree(ROOT / "recipes", folder / "recipes")
+    corpus(folder / "data" / "web", 200)
+    (folder / "bin").mkdir()
+    shim = folder / "bin" / "winnow"
+    shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pipeline "$@"\n')
+    shim.chmod(0o755)
+    shell(folder, "winnow run recipes/tiny.yaml --at runs/tiny --workers 1")
+    return folder
+
+
+def shell(folder: Path, command: str) -> None:
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"],
+        cwd=folder,
+        env=environment() | {"PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=540,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+SLOW = pytest.mark.slow  # the demo reads 40 MB
+COMMANDS = [pytest.param(one, marks=SLOW if one.startswith("winnow demo") else ()) for one in documented()]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_documented_command_runs(workplace, tmp_path, command):
+    folder = tmp_path / "work"
+    shutil.copytree(workplace, folder)
+    shell(folder, command)
