@@ -7,10 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
-from pathlib import Path
 
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -132,7 +134,7 @@ def test_a_full_disk_is_one_line(made):
 WINNOW = (sys.executable, "-m", "pipeline")
 
 
-@pytest.mark.parametrize("arguments", [("show", "{run}", "-n", 999), ("show", "{run}", "-n", 999, "--json"), ("--help",)])
+@pytest.mark.parametrize("arguments", [("show", "{run}", "-n", 999), ("show", "{run}", "--json"), ("--help",)])
 def test_a_reader_that_leaves_early_is_no_error(made, arguments):
     command = [*WINNOW, *(str(argument).format(run=made[0]) for argument in arguments)]
     read, write = os.pipe()
@@ -143,9 +145,8 @@ def test_a_reader_that_leaves_early_is_no_error(made, arguments):
 
 
 def test_without_a_stdout_nothing_breaks(made):
-    done = subprocess.run(
-        ["bash", "-c", f"{WINNOW[0]} -m pipeline report {made[0]} >&-"], env=environment(), stderr=subprocess.PIPE, text=True
-    )
+    closed = f"{WINNOW[0]} -m pipeline report {made[0]} >&-"
+    done = subprocess.run(["bash", "-c", closed], env=environment(), stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -190,7 +191,8 @@ def started(path, at, *more):
     )
     end = time.monotonic() + 60
     while not ((at / "log.jsonl").exists() and '"task"' in (at / "log.jsonl").read_text()):
-        assert process.poll() is None and time.monotonic() < end, process.communicate()[1]
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < end
         time.sleep(0.02)
     return process, psutil.Process(process.pid).children(recursive=True)
 
@@ -238,15 +240,25 @@ def test_two_runs_do_not_write_to_one_folder(large, tmp_path):
 # Documented commands
 
 
+def code(name):
+    """Code blocks of a document, fenced or indented, in order; a line that ends in a backslash goes on."""
+    path = ROOT / name
+    text = path.read_text().replace("\\\n", " ") if path.exists() else ""
+    pattern = r"^```(?:sh|bash|console|shell|yaml)\n(.*?)^```|((?:^    [^\n]*\n|^\n)+)"
+    found = re.findall(pattern, text, re.MULTILINE | re.DOTALL)
+    return [textwrap.dedent(fenced or indented).strip("\n") for fenced, indented in found]
+
+
+def commands(blocks):
+    """Lines of code blocks that call winnow; `winnow VERB` is a pattern, not a command."""
+    lines = [line.removeprefix("$ ").strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if re.match(r"winnow +[a-z-]", line)]
+
+
 def documented():
-    """Commands that documents and help texts show: lines of shell blocks, `Example:` lines of docstrings."""
-    found = re.findall(r"^\s*Example: (winnow .*)$", (ROOT / "pipeline" / "cli.py").read_text(), re.MULTILINE)
-    for name in ("docs/reference/cli.md", "README.md"):
-        text = (ROOT / name).read_text() if (ROOT / name).exists() else ""
-        for block in re.findall(r"^```(?:sh|bash|console|shell)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-            joined = block.replace("\\\n", " ")
-            found += [line.removeprefix("$ ").strip() for line in joined.splitlines() if re.match(r"(\$ )?winnow ", line)]
-    return sorted(set(found))
+    """Commands that can run on their own, given a run: examples of help texts, and those of the reference."""
+    examples = re.findall(r"^\s*Example: (winnow .*)$", (ROOT / "pipeline" / "cli.py").read_text(), re.MULTILINE)
+    return sorted({*examples, *commands(code("docs/reference/cli.md"))})
 
 
 def verbs():
@@ -261,15 +273,21 @@ def test_every_verb_has_an_example_and_a_place_in_the_reference():
         assert example, f"{verb} --help has no example"
         assert example[2] == verb
         assert f"\n## {verb}\n" in reference
-        assert [one for one in documented() if one.startswith(f"winnow {verb}")]
+        assert [one for one in commands(code("docs/reference/cli.md")) if one.split()[1] == verb]
 
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    """A folder as the documents imagine it: recipes/, data/, a run in runs/tiny, and `winnow` on the path."""
+    """A folder as the documents imagine it: recipes/, inputs, a run in runs/tiny, and `winnow` on the path."""
     folder = tmp_path_factory.mktemp("documented")
     shutil.copytree(ROOT / "recipes", folder / "recipes")
-    corpus(folder / "data" / "web", 200)
+    inputs = corpus(folder / "data" / "web", 200)
+    for place in ("crawl", "books", "src"):
+        (folder / place).mkdir()
+    (folder / "crawl" / "a.jsonl.zst").write_bytes(pa.compress((inputs / "a.jsonl").read_bytes(), "zstd", asbytes=True))
+    book = pq.read_table(inputs / "c.parquet").rename_columns({"text": "content", "domain": "genre"})
+    pq.write_table(book, folder / "books" / "a.parquet")
+    shutil.copy(__file__, folder / "src" / "a.py")
     (folder / "bin").mkdir()
     shim = folder / "bin" / "winnow"
     shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pipeline "$@"\n')
@@ -278,7 +296,7 @@ def workplace(tmp_path_factory):
     return folder
 
 
-def shell(folder: Path, command: str) -> None:
+def shell(folder, command):
     path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"],
@@ -297,6 +315,19 @@ COMMANDS = [pytest.param(one, marks=SLOW if one.startswith("winnow demo") else (
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_documented_command_runs(workplace, tmp_path, command):
-    folder = tmp_path / "work"
+    shutil.copytree(workplace, tmp_path / "work")
+    shell(tmp_path / "work", command)
+
+
+def test_the_readme_runs_from_its_recipe_to_its_export(workplace, tmp_path):
+    """The recipe in it becomes the file that its commands name; they run in order, as a reader would run them."""
+    folder, blocks = tmp_path / "work", code("README.md")
     shutil.copytree(workplace, folder)
-    shell(folder, command)
+    shown = [command for command in commands(blocks) if not command.startswith("winnow demo")]
+    recipes = [block.split("\n\n")[0] for block in blocks if block.startswith("name:")]
+    assert bool(shown) == bool(recipes) == (ROOT / "README.md").exists()
+    for recipe_text in recipes:
+        (name,) = {found for command in shown for found in re.findall(r"\S+\.yaml", command)}
+        (folder / name).write_text(recipe_text)
+    for command in shown:
+        shell(folder, command)
