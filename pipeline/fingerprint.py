@@ -19,7 +19,7 @@ def differences(old: dict[str, Any] | None, new: dict[str, Any]) -> list[str]:
     if old.get("version") != new.get("version"):
         said.append(f"code version {old.get('version')} -> {new.get('version')}")
     said += _settings(old.get("settings", {}), new.get("settings", {}))
-    said += _inputs(old.get("inputs", {}), new.get("inputs", {}))
+    said += _inputs(old.get("inputs"), new.get("inputs"))
     if not said and old.get("before") != new.get("before"):
         said.append("what comes before it changed")
     return said
@@ -30,7 +30,10 @@ def _settings(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     return [f"{key} {old.get(key)} -> {new.get(key)}" for key in keys]
 
 
-def _inputs(old: dict[str, str], new: dict[str, str]) -> list[str]:
+def _inputs(old: Any, new: Any) -> list[str]:
+    """Which units differ, where they are named; where only their fingerprint is kept, that they do."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return ["inputs changed"] if old != new else []
     added, gone = set(new) - set(old), set(old) - set(new)
     changed = {name for name in set(old) & set(new) if old[name] != new[name]}
     words = ((len(added), "added"), (len(gone), "removed"), (len(changed), "changed"))

@@ -117,7 +117,7 @@ class Keeping:
         """The digest, the tokens (of all and by domain), and where the manifest is."""
         step = self.plan.kept
         tokenizer = self._tokenizer(tally) if self.plan.recipe.tokens else None
-        task, done = KeepShard(self.plan, self.home.at, tokenizer), names(self.home.path(step.folder))
+        task, done = KeepShard(self.plan.slim, self.home.at, tokenizer), names(self.home.path(step.folder))
         left = [name for name in self.shards if f"{name}.json" not in done]
         with self.progress.step("tokens" if tokenizer else "digest", len(left)) as advance:
             for number, result in self.engine.map(task, left):
@@ -165,7 +165,7 @@ class Keeping:
                 f"no document was kept, so there is no text to train a tokenizer on. `winnow run` without tokens, then "
                 f"`winnow report {self.home.at}`, show what each stage dropped."
             )
-        task = Sample(self.plan, self.home.at, min(1.0, tokens.train_mb * 1e6 / kept))
+        task = Sample(self.plan.slim, self.home.at, min(1.0, tokens.train_mb * 1e6 / kept))
         texts: list[list[str]] = [[] for _ in self.shards]
         with self.progress.step("tokenizer", len(self.shards)) as advance:
             for number, (some, spent) in self.engine.map(task, self.shards):

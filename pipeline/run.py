@@ -158,7 +158,7 @@ class Run:
     def _count(self, the_plan: Plan, names: Sequence[str]) -> Tally:
         tally = Tally()
         with self.progress.step("count", len(names)) as advance:
-            for _, one in self.engine.map(TallyShard(the_plan, self.home.at), names):
+            for _, one in self.engine.map(TallyShard(the_plan.slim, self.home.at), names):
                 tally += one
                 advance(1)
         return tally
