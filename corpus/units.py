@@ -87,7 +87,7 @@ def _refuse(source: Source) -> None:
             f"{who}: both domain {source.domain!r} and domain_field {source.domain_field!r} are set. "
             f"Keep one: a name for all its documents, or the field that holds it."
         )
-    taken = {ID, TEXT, DOMAIN, DROP, VALUE, BYTES, DIGEST} & set(source.fields)
+    taken = {ID, TEXT, DOMAIN, DROP, VALUE, "stage", BYTES, DIGEST} & set(source.fields)
     twice = [name for name, times in Counter(source.fields).items() if times > 1]
     if taken or twice:
         raise RecipeError(

@@ -4,13 +4,13 @@ Nothing heavy is imported before a verb needs it: `winnow --help` takes a tenth 
 """
 
 import sys
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
 from corpus.errors import RecipeError
 from pipeline.outcome import dumped, outcome, say
+from pipeline.printed import printed
 
 app = typer.Typer(
     name="winnow",
@@ -46,7 +46,7 @@ def demo(
     from pipeline.report import tour
 
     report = _run(parse(found.recipe()), at, engine, None, workers)
-    _out(_summary(report), json, lambda console: tour.show(at, report, console))
+    printed(_summary(report), json, lambda console: tour.show(at, report, console))
 
 
 @app.command()
@@ -68,7 +68,7 @@ def plan(
     loaded = load(recipe, set or ())
     home = None if at is None else run_home(at)
     facts = plans.facts(made(loaded, home), home)
-    _out(facts, json, lambda console: plans.show(facts, console))
+    printed(facts, json, lambda console: plans.show(facts, console))
 
 
 @app.command()
@@ -91,7 +91,7 @@ def run(
     from pipeline.report import terminal
 
     report = _run(load(recipe, set or ()), at, engine, address, workers, batch_size, max_bad)
-    _out(_summary(report), json, lambda console: terminal.show(report, console))
+    printed(_summary(report), json, lambda console: terminal.show(report, console))
 
 
 @app.command()
@@ -104,7 +104,7 @@ def report(at: Run, json: Json = False) -> None:
     from pipeline.report import terminal
 
     figures = Finished.at(at).report
-    _out(figures, json, lambda console: terminal.show(figures, console))
+    printed(figures, json, lambda console: terminal.show(figures, console))
 
 
 @app.command()
@@ -129,11 +129,11 @@ def show(
         raise RecipeError("show: --dropped-by, --id, --cluster and --bad each ask for something else; give one")
     if bad:
         records = documents.quarantined(at, n)
-        _out({"quarantined": records}, json, lambda console: documents.show_quarantined(records, console))
+        printed({"quarantined": records}, json, lambda console: documents.show_quarantined(records, console))
         return
     run = Finished.at(at)
     found = documents.chosen(run, n, **asked)
-    _out({"documents": found}, json, lambda console: documents.show(found, documents.limits(run), console))
+    printed({"documents": found}, json, lambda console: documents.show(found, documents.limits(run), console))
 
 
 @app.command()
@@ -157,7 +157,7 @@ def export(
     _one_of("--what", what, exports.WHAT)
     done = exports.export(Finished.at(at), out, format, what, overwrite)
     line = f"{done['documents']:,} documents, {mb(done['bytes'])} MB of text -> {out}"
-    _out(done, json, lambda console: console.print(line, markup=False, soft_wrap=True))
+    printed(done, json, lambda console: console.print(line, markup=False, soft_wrap=True))
 
 
 @app.command()
@@ -169,7 +169,7 @@ def stages(name: Annotated[str | None, typer.Argument(help="One stage.")] = None
     from pipeline.report import stages as described
 
     facts = described.facts(name)
-    _out(facts, json, lambda console: described.show(facts, console))
+    printed(facts, json, lambda console: described.show(facts, console))
 
 
 @app.command()
@@ -197,7 +197,7 @@ def _run(
     batch_size: int | None = None,
     max_bad: str | None = None,
 ) -> dict[str, Any]:
-    from pipeline.engine import engine as made
+    from pipeline.engines import engine as made
     from pipeline.places import run_home
     from pipeline.progress import shown
     from pipeline.run import BATCH_ROWS, MAX_BAD, Run
@@ -230,15 +230,3 @@ def _one_of(option: str, said: str, known: Any) -> None:
     if said not in known:
         raise RecipeError(f"{option}: {said!r} is not known; one of: {', '.join(known)}")
 
-
-def _out(facts: Any, as_json: bool, show: Callable[[Any], None]) -> None:
-    """One line of JSON, or what `show` prints to a rich console: as wide as the terminal, else 100 columns."""
-    if as_json:
-        say(dumped(facts))
-        return
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False, emoji=False)
-    with console.capture() as shown:
-        show(console)
-    say("".join(line.rstrip() + "\n" for line in shown.get().splitlines()))

@@ -10,11 +10,11 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, Self, TypeVar
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 import pyarrow as pa
 
-from corpus.errors import EngineError, RecipeError, StageError, WinnowError
+from corpus.errors import EngineError, StageError, WinnowError
 from pipeline.memory import keep_pages
 from stages.base import Needs
 
@@ -51,28 +51,6 @@ class Engine(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exception: object) -> None: ...
-
-
-def engine(kind: Literal["local", "ray"], workers: int | None = None, address: str | None = None) -> Engine:
-    """The engine of that kind.
-
-    workers: all cores this process may use where None, for Ray all CPUs of the cluster.
-    address: of a running Ray cluster.
-    Raises RecipeError for what does not exist, EngineError where no cluster answers.
-    """
-    if workers is not None and workers < 1:
-        raise RecipeError(f"{workers} workers do no work; ask for 1 or more, or leave it out for all cores")
-    if kind == "ray":
-        from pipeline.ray_engine import RayEngine  # 0.7 s to import, and only here
-
-        return RayEngine(workers, address)
-    if kind != "local":
-        raise RecipeError(f"there is no engine {kind!r}; there are local and ray")
-    if address:
-        raise RecipeError(f"the local engine has no address ({address!r}); did you mean the engine ray?")
-    from pipeline.local_engine import LocalEngine
-
-    return LocalEngine(workers)
 
 
 def cores() -> int:

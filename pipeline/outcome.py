@@ -18,7 +18,7 @@ from pipeline.report.plain import printable
 
 DONE, FAILED, ASKED_WRONGLY = 0, 1, 2
 
-_UsageError: Any = typer.BadParameter.__base__  # click's own class where typer is older than 0.26, typer's copy since
+_UsageError: Any = typer.BadParameter.__base__  # click's class in older typer, its copy of it since
 
 
 def outcome(command: Callable[..., Any]) -> int:

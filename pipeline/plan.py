@@ -87,23 +87,10 @@ def plan(recipe: Recipe, home: Home | None = None) -> Plan:
 
     Raises RecipeError or SourceError where a source matches nothing.
     """
-    _refuse_clashes(recipe)
     inputs = Inputs.of(home)
     found = tuple(units(recipe.sources, inputs.identity))
     inputs.save()
     return Plan(recipe, found, tuple(_steps(recipe, _contents(found))))
-
-
-def _refuse_clashes(recipe: Recipe) -> None:
-    """RecipeError where a source's field has the name of a column that a stage lays, so one would hide the other."""
-    laid = {column: name for name, stage in zip(names(recipe), recipe.stages, strict=True) for column in stage.adds}
-    for place, source in enumerate(recipe.sources):
-        for field in source.fields:
-            if field in laid or field == "stage":
-                raise RecipeError(
-                    f"sources[{place}].fields: {field!r} is a column that {laid.get(field, 'every export')} lays; "
-                    f"leave the field out, or rename it in the source."
-                )
 
 
 def _contents(found: Sequence[Unit]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from corpus.errors import SourceError, TooMuchBad
-from corpus.storage import sweep, write_bytes
+from corpus.storage import exists, sweep, write_bytes
 from pipeline import recipe as recipes
 from pipeline.comparing import Comparison, compare, partitions
 from pipeline.engine import Engine
@@ -24,6 +24,7 @@ from pipeline.recipe import Recipe
 from pipeline.report.figures import figures
 from pipeline.spent import Spent
 from pipeline.tally import Tally, TallyShard
+from pipeline.tokenize import Tokenizer
 
 BATCH_ROWS = 1_024
 """Documents in flight at a time, fewer where they are long (shards.batches). The result does not depend on it."""
@@ -68,6 +69,9 @@ class Run:
         return report
 
     def _begin(self) -> Plan:
+        tokens = self.recipe.tokens
+        if tokens and tokens.tokenizer != "train" and exists(tokens.tokenizer):
+            Tokenizer.load(tokens.tokenizer, tokens.eos)  # what cannot be used is refused before anything is read
         the_plan = plan(self.recipe, self.home)
         write_bytes(self.home.path(RECIPE), recipes.dump(self.recipe).encode())
         self.home.log("begin", name=self.recipe.name, units=len(the_plan.units), workers=self.engine.workers)

@@ -61,7 +61,8 @@ def quarantined(at: str, count: int) -> list[dict[str, Any]]:
     documents = next(step for step in steps if step["kind"] == "documents")
     there = home.names(documents["folder"])  # holds units of earlier runs too, whose inputs may be gone
     found: list[dict[str, Any]] = []
-    for unit in sorted(documents["parts"]["inputs"]):
+    for name, content in sorted(documents["parts"]["inputs"].items()):
+        unit = f"{name.split(' (')[0]}-{content}"  # the unit's key, which a plan tells by name: "a", "a (2)"
         if f"{unit}.bad.parquet" in there and len(found) < count:
             table = shards.read(home.path(documents["folder"], f"{unit}.bad.parquet"))
             found += table.slice(0, count - len(found)).to_pylist()

@@ -34,7 +34,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     plain = [{"id": f"a{n}", "text": prose(n, 80), "domain": "a"} for n in range(60)]
     rich = [{"id": f"b{n}", "text": prose(n, 80) if n % 3 else "short", "domain": "b"} for n in range(60)]
-    rich = [row | {"url": f"u{row['id']}", "words": "many", "duplicate_of": None} for row in rich]
+    rich = [row | {"url": f"u{row['id']}", "words": "many", "duplicate_of": "its own"} for row in rich]
     for name, rows in (("a", plain), ("b", rich)):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     sources = [
@@ -211,7 +211,7 @@ def test_places_that_cannot_be_written_are_refused_and_stay_as_they_are(run, tmp
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_an_export_that_fails_leaves_what_stood_there(run, tmp_path, monkeypatch):
+def test_an_export_that_fails_leaves_what_stood_there(run, tmp_path):
     export(run, str(tmp_path / "out"), "jsonl", "kept")
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     export(run, str(tmp_path / "out.jsonl"), None, "kept")

@@ -234,3 +234,20 @@ def test_errors(run, command, kind):
     found = winnow_json(*command.format(run=run[0]).split(" "), code=2)
     fits(found, "error")
     assert found["error"]["kind"] == kind
+
+
+def test_a_run_shows_the_bad_records_of_its_own_inputs_only(tmp_path):
+    """Files of earlier inputs stay in the folder, for a recipe that names them again."""
+    good = json.dumps({"text": "good"}) + "\n"
+    for name, more in (("a", "bad\n"), ("b", "")):
+        (tmp_path / f"{name}.jsonl").write_text(good + more)
+    whole = {"name": "bad", "sources": [{"path": f"{tmp_path}/*.jsonl"}], "stages": ["exact"]}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(whole))
+    at = tmp_path / "run"
+    winnow("run", tmp_path / "recipe.yaml", "--at", at, "--workers", 1)
+    assert len(winnow_json("show", at, "--bad")["quarantined"]) == 1
+    (tmp_path / "a.jsonl").unlink()
+    winnow("run", tmp_path / "recipe.yaml", "--at", at, "--workers", 1)
+    assert winnow_json("show", at, "--bad") == {"quarantined": []}
+    assert winnow_json("show", at, "--dropped-by", "exact") == {"documents": []}  # a stage, and it dropped nothing
+    assert winnow("show", at, "--dropped-by", "exact") == "none\n"

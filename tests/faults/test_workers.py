@@ -16,7 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
 from engine_tasks import Die, Power, limits, within
 
 from corpus.errors import EngineError
-from pipeline.engine import ATTEMPTS, Engine, engine
+from pipeline.engine import ATTEMPTS, Engine
+from pipeline.engines import engine
 
 RAY = pytest.param("ray", marks=pytest.mark.ray)
 
@@ -68,7 +69,7 @@ import sys
 sys.path[:0] = {paths!r}
 from pathlib import Path
 from engine_tasks import Mark
-from pipeline.engine import engine
+from pipeline.engines import engine
 if __name__ == "__main__":
     with engine({kind!r}, 2) as workers:
         for _ in workers.map(Mark(Path("pids"), 60), [1] * 9):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.documents import ID, TEXT
-from pipeline.engine import engine
+from pipeline.engines import engine
 from pipeline.finished import Finished, everything, kept
 from pipeline.home import Home
 from pipeline.progress import Silent

@@ -25,12 +25,12 @@ class Power:
 
 @dataclass(frozen=True)
 class Overtake:
-    """Item 0 waits until item 1 is done."""
+    """Item 0 waits until item 2 is done, which no other worker is given before the driver has item 1's result."""
 
     folder: Path
 
     def __call__(self, item: int) -> int:
-        while item == 0 and not (self.folder / "1").exists():
+        while item == 0 and not (self.folder / "2").exists():
             time.sleep(0.01)
         (self.folder / f"{item}").touch()
         return item

@@ -21,7 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.errors import EngineError, RecipeError, ShardError, StageError
-from pipeline.engine import Engine, _quota, cores, engine, short
+from pipeline.engine import Engine, _quota, cores, short
+from pipeline.engines import engine
 from stages.base import Needs
 
 ROOT = Path(__file__).parents[2]
@@ -170,7 +171,7 @@ def test_ray_says_nothing_and_its_workers_find_what_the_driver_finds(tmp_path: P
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "nearby.py").write_text("def double(item):\n    return 2 * item\n")
     code = (
-        "sys.path.append('elsewhere')\nimport nearby\nfrom pipeline.engine import engine\n"
+        "sys.path.append('elsewhere')\nimport nearby\nfrom pipeline.engines import engine\n"
         "with engine('ray', 1) as ray:\n    assert list(ray.map(nearby.double, [2, 3])) == [(0, 4), (1, 6)]\n"
     )
     ran = python(code, tmp_path)
@@ -207,7 +208,7 @@ def test_a_joined_cluster_runs_the_code_of_the_driver(tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     code = (
-        "import operator\nfrom pipeline.engine import engine\n"
+        "import operator\nfrom pipeline.engines import engine\n"
         f"with engine('ray', None, {address!r}) as ray:\n"
         "    assert ray.workers == 1\n    assert list(ray.map(operator.neg, [2])) == [(0, -2)]\n"
     )
@@ -226,7 +227,7 @@ def test_an_address_without_a_cluster_is_named_within_half_a_minute(tmp_path: Pa
             port.listen()
         address = f"127.0.0.1:{port.getsockname()[1]}"
         code = (
-            "from pipeline.engine import engine\nfrom corpus.errors import EngineError\n"
+            "from pipeline.engines import engine\nfrom corpus.errors import EngineError\n"
             f"try: engine('ray', None, {address!r})\nexcept EngineError as error: print(error)\n"
         )
         ran = python(code, tmp_path)
@@ -235,7 +236,7 @@ def test_an_address_without_a_cluster_is_named_within_half_a_minute(tmp_path: Pa
 
 def test_importing_the_engines_and_working_locally_loads_neither_ray_nor_torch(tmp_path: Path) -> None:
     code = (
-        "from pipeline.engine import engine\nfrom pipeline import local_engine\nimport operator\n"
+        "from pipeline.engines import engine\nfrom pipeline import local_engine\nimport operator\n"
         "if __name__ == '__main__':\n"
         "    with engine('local', 2) as local: assert list(local.map(operator.neg, [2])) == [(0, -2)]\n"
         "    print(sorted({'ray', 'torch'} & set(sys.modules)))\n"
