@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from corpus.errors import RecipeError, ShardError
+from corpus.manifest import digest, read_manifest
 from corpus.storage import read_bytes, write_bytes
-from corpus.tokens import digest, read_manifest
 
 TOLERANCE = 1e-12
 """How far from 1 weights may sum. Each is the nearest double, so ours stay within 2.3e-16, however many there are."""

@@ -18,8 +18,9 @@ from corpus import shards
 from corpus.buffers import total_bytes
 from corpus.documents import DOMAIN, ID, TEXT
 from corpus.errors import TokenizerError
+from corpus.manifest import ShardEntry, manifest_of, write_manifest
 from corpus.storage import exists, join, names, read_bytes, write_bytes
-from corpus.tokens import Origin, ShardEntry, domain_folder, manifest_of, write_manifest, write_shard
+from corpus.tokens import Origin, domain_folder, write_shard
 from pipeline.digest import joined, table_digest
 from pipeline.engine import Engine
 from pipeline.home import Home

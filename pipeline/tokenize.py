@@ -19,8 +19,8 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from corpus.errors import TokenizerError
 from corpus.hashing import hash64
+from corpus.manifest import TokenizerCard, digest, token_dtype
 from corpus.storage import filesystem, read_bytes
-from corpus.tokens import TokenizerCard, digest, token_dtype
 
 EOS = "<|endoftext|>"
 """The end token of what we train; GPT-2's."""

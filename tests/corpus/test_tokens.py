@@ -13,20 +13,8 @@ from hypothesis import strategies as st
 
 from corpus import shards
 from corpus.errors import ShardError
-from corpus.tokens import (
-    Manifest,
-    Origin,
-    TokenizerCard,
-    check,
-    digest,
-    domain_folder,
-    manifest_of,
-    read_manifest,
-    read_shard,
-    token_dtype,
-    write_manifest,
-    write_shard,
-)
+from corpus.manifest import Manifest, TokenizerCard, digest, manifest_of, read_manifest, token_dtype, write_manifest
+from corpus.tokens import Origin, check, domain_folder, read_shard, write_shard
 
 EOS = 0
 REFERENCE = Path(__file__).parents[2] / "docs/reference/tokens.md"

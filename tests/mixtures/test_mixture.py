@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from corpus.errors import ShardError
+from corpus.manifest import TokenizerCard, digest, manifest_of, write_manifest
 from corpus.storage import read_bytes, write_bytes
-from corpus.tokens import Origin, TokenizerCard, digest, manifest_of, write_manifest, write_shard
+from corpus.tokens import Origin, write_shard
 from mixtures.baselines import Proportional, Static, Temperature, Uniform, UniMax
 from mixtures.mixture import Inventory, Mixture, inventory
 from mixtures.table import TABLE
