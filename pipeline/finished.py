@@ -50,7 +50,7 @@ class Finished:
             names, report = tuple(known["shards"]), _here(home, report)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise _damaged(home, error) from error
-        return cls(home, Plan(recipe.load(home.path(RECIPE)), (), steps), names, report)
+        return cls(home, Plan(recipe.loads(known["recipe"], home.path(FINISHED)), (), steps), names, report)
 
     def views(self) -> Iterator[View]:
         """Its shards in order."""

@@ -8,8 +8,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from multiprocessing import connection, context, get_context, parent_process
+from contextlib import contextmanager, suppress
+from multiprocessing import connection, context, get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple, Self
 
@@ -123,7 +123,7 @@ class _Worker:
 
     def __init__(self) -> None:
         self.pipe, theirs = _context().Pipe()
-        with environ(environment(1) | _BEFORE_IMPORT):  # the first worker starts the fork server
+        with environ(environment(1) | _BEFORE_IMPORT), _deaf_to_ctrl_c():  # the first worker starts the fork server
             self._process = _context().Process(target=_serve, args=(theirs,), daemon=True)
             self._process.start()
         theirs.close()  # from now on a worker's death is the end of its pipe
@@ -159,6 +159,17 @@ class _Worker:
         self.stop()
         code = self._process.exitcode or 0
         return f"signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes started meanwhile never see SIGINT, not even before they could ignore it; ours waits for the end."""
+    resource_tracker.ensure_running()  # else started with the first process, and it unblocks the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _context() -> context.ForkServerContext:

@@ -19,7 +19,7 @@ from corpus.units import content_hash, units
 from pipeline.fingerprint import fingerprint
 from pipeline.home import FINISHED, STEPS, Home
 from pipeline.inputs import Inputs
-from pipeline.recipe import Recipe, names
+from pipeline.recipe import Recipe, dump, names
 from stages.base import Global, Local, Stage
 
 DOCUMENTS, TOKENIZER, KEPT = "documents", "tokenizer", "kept"
@@ -158,4 +158,4 @@ def remember(plan: Plan, home: Home, shards: Sequence[str] | None = None) -> Non
     if shards is None:
         home.write_json(STEPS, steps)
     else:
-        home.write_json(FINISHED, {"steps": steps, "shards": list(shards)})
+        home.write_json(FINISHED, {"recipe": dump(plan.recipe), "steps": steps, "shards": list(shards)})

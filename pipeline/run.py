@@ -117,8 +117,8 @@ class Run:
         if bad > FEW_BAD and bad > self.max_bad * (good + bad):
             raise TooMuchBad(
                 f"{bad:,} of {good + bad:,} records are bad ({bad / (good + bad):.2%}, and --max-bad is "
-                f"{self.max_bad:.2%}): {_worst(markers)}. They lie in {self.home.at}/documents-*/*.bad.parquet with "
-                f"file, offset and cause. Mend the source, or allow more with --max-bad; nothing is read again."
+                f"{self.max_bad:.2%}): {_worst(markers)}. `winnow show {self.home.at} --bad` has file, offset and cause. "
+                f"Mend the source, or allow more with --max-bad; what was read is not read again."
             )
         if good == 0:
             worst = f": {_worst(markers)}" if bad else ""

@@ -230,6 +230,7 @@ def test_a_stopped_run_says_so_leaves_no_worker_and_goes_on(large, tmp_path, how
 def test_two_runs_do_not_write_to_one_folder(large, tmp_path):
     at = tmp_path / "run"
     process, _ = started(large[0], at, "--workers", 1)
+    process.send_signal(signal.SIGSTOP)  # it holds the folder, however long the second one takes to start
     try:
         assert "another winnow run" in refused("run", large[0], "--at", at, code=1)
     finally:
