@@ -35,9 +35,7 @@ MID_LETTER, MID_NUMBER, TERMINATOR, CLOSER = 0x10, 0x20, 0x40, 0x80
 """Bits: inside a word between letters, between digits; may end a sentence; may follow the end of one."""
 
 CODE_POINTS = 0x110000
-_VALUE = {name: value for value, name in enumerate(KINDS)} | {
-    name: 0x10 << bit for bit, name in enumerate(PROPERTIES)
-}
+_VALUE = {name: value for value, name in enumerate(KINDS)} | {name: 0x10 << bit for bit, name in enumerate(PROPERTIES)}
 
 
 @cache

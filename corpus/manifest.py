@@ -120,9 +120,7 @@ def read_manifest(url: str) -> Manifest:
         raise ShardError(f"{url}: no manifest there; were the tokens written to the end?") from error
     except ValidationError as error:
         first = error.errors()[0]
-        what = (
-            f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}, found {first['input']!r:.80}"
-        )
+        what = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}, found {first['input']!r:.80}"
         raise ShardError(f"{url}: not a manifest that this version reads: {what}") from error
 
 

@@ -176,9 +176,7 @@ def _parsed(url: str, index: np.ndarray) -> tuple[np.dtype, np.ndarray]:
     starts = _starts(lengths)
     steps = np.array_equal(pointers, starts[:-1] * _CODES[code].itemsize)
     if not steps or not np.array_equal(bounds, np.arange(documents)) or lengths.min(initial=0) < 0:
-        raise ShardError(
-            f"{url}: lengths, pointers and documents contradict each other; run again to rebuild it"
-        )
+        raise ShardError(f"{url}: lengths, pointers and documents contradict each other; run again to rebuild it")
     return _CODES[code], starts
 
 

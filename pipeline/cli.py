@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from corpus.errors import RecipeError
+from pipeline import cli_scaling
 from pipeline.outcome import dumped, outcome, say
 from pipeline.printed import printed
 
@@ -34,9 +35,7 @@ Count = Annotated[int, typer.Option("-n", min=1, help="How many documents.")]
 
 
 @app.command()
-def demo(
-    at: At = "winnow-demo", engine: Engine = "local", workers: Workers = None, json: Json = False
-) -> None:
+def demo(at: At = "winnow-demo", engine: Engine = "local", workers: Workers = None, json: Json = False) -> None:
     """The main job on real text found on this machine: code, documents, licences, manuals. No network.
 
     Example: winnow demo --at winnow-demo
@@ -183,6 +182,9 @@ def schema(json: Json = False) -> None:
     say(dumped(made(), indented=not json))
 
 
+app.add_typer(cli_scaling.app)  # law, fit, budget, cost, explore
+
+
 def main() -> None:
     """Run the command line and end with its exit code."""
     sys.exit(outcome(app))
@@ -229,4 +231,3 @@ def _share(said: str) -> float:
 def _one_of(option: str, said: str, known: Any) -> None:
     if said not in known:
         raise RecipeError(f"{option}: {said!r} is not known; one of: {', '.join(known)}")
-

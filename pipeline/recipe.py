@@ -51,8 +51,7 @@ class Tokens:
             raise RecipeError("tokens: tokenizer, eos and formats cannot be empty")
         if self.vocab < LEAST_VOCAB or not 0 < self.train_mb < math.inf:
             raise RecipeError(
-                f"tokens: vocab {self.vocab:,} must be at least {LEAST_VOCAB} "
-                f"and train_mb {self.train_mb:g} above 0"
+                f"tokens: vocab {self.vocab:,} must be at least {LEAST_VOCAB} and train_mb {self.train_mb:g} above 0"
             )
         if self.tokenizer != "train" and (self.vocab, self.train_mb) != (Tokens.vocab, Tokens.train_mb):
             raise RecipeError(
@@ -123,9 +122,7 @@ def dump(recipe: Recipe) -> str:
     plain = {
         "name": recipe.name,
         "sources": [_plain(source, "source") for source in recipe.sources],
-        "stages": [
-            {stage.name: s} if (s := _plain(stage, stage.name)) else stage.name for stage in recipe.stages
-        ],
+        "stages": [{stage.name: s} if (s := _plain(stage, stage.name)) else stage.name for stage in recipe.stages],
         "tokens": recipe.tokens and _plain(recipe.tokens, "tokens"),
         "shard_mb": recipe.shard_mb,
     }

@@ -123,9 +123,7 @@ def _told(text: str, where: str) -> Iterator[None]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise RecipeError(
-            f"{where}:{line}: {', '.join(filter(None, (error.context, error.problem)))}"
-        ) from error
+        raise RecipeError(f"{where}:{line}: {', '.join(filter(None, (error.context, error.problem)))}") from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         found = f"U+{error.character:04X} is no character of YAML"

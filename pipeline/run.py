@@ -177,4 +177,3 @@ def _missing(home: Home, names: Sequence[str], steps: Sequence[Step]) -> list[st
 def _worst(markers: Sequence[dict[str, Any]]) -> str:
     causes: Counter[str] = sum((Counter(one["causes"]) for one in markers), Counter())
     return ", ".join(f"{cause} {count:,}" for cause, count in causes.most_common(3))
-

@@ -50,9 +50,7 @@ def train_bpe(texts: Iterable[list[str]], vocab: int) -> str:
     """
     least = len(pre_tokenizers.ByteLevel.alphabet()) + 1
     if vocab < least:
-        raise TokenizerError(
-            f"a vocabulary of {vocab:,} was asked for; 256 bytes and {EOS} alone are {least}"
-        )
+        raise TokenizerError(f"a vocabulary of {vocab:,} was asked for; 256 bytes and {EOS} alone are {least}")
     bpe = tokenizers.Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     bpe.decoder = decoders.ByteLevel()
@@ -167,9 +165,7 @@ class Tokenizer:
         if len(ends) != len(lengths):
             lasts = np.cumsum(lengths) - 1
             guilty = int(np.searchsorted(lasts, np.setdiff1d(ends, lasts)[0]))
-            raise TokenizerError(
-                f"{self.name} made its end token {self.eos!r} from the text of document {guilty:,}"
-            )
+            raise TokenizerError(f"{self.name} made its end token {self.eos!r} from the text of document {guilty:,}")
 
     def _batches(self, texts: pa.Array) -> Iterator[list[tuple[int, str, bool]]]:
         """(document, piece of it, whether its last), in lists of PIECE characters or a little more."""
@@ -205,9 +201,7 @@ class Tokenizer:
     def _splits(self, text: str, at: int) -> bool:
         """Whether the surroundings of `at` have the same ids in one piece as in two."""
         left, right = text[max(at - _WINDOW, 0) : at], text[at : at + _WINDOW]
-        both, first, second = self._hf.encode_batch_fast(
-            [left + right, left, right], add_special_tokens=False
-        )
+        both, first, second = self._hf.encode_batch_fast([left + right, left, right], add_special_tokens=False)
         return both.ids == first.ids + second.ids
 
     def decode(self, ids: np.ndarray) -> str:
@@ -220,18 +214,14 @@ def _parsed(text: bytes, name: str) -> tokenizers.Tokenizer:
     try:
         kind = json.loads(text)
     except ValueError as error:
-        raise TokenizerError(
-            f"{name}: not JSON ({error}); a Hugging Face tokenizer.json is needed"
-        ) from error
+        raise TokenizerError(f"{name}: not JSON ({error}); a Hugging Face tokenizer.json is needed") from error
     if not isinstance(kind, dict) or "model" not in kind:
         keys = ", ".join(list(kind)[:5]) if isinstance(kind, dict) else type(kind).__name__
         raise TokenizerError(f"{name}: not a tokenizer.json: no `model` in it, but {keys or 'nothing'}")
     try:
         return tokenizers.Tokenizer.from_str(text.decode())
     except Exception as error:  # the library raises bare Exception
-        raise TokenizerError(
-            f"{name}: `tokenizers` {tokenizers.__version__} cannot load it: {error}"
-        ) from error
+        raise TokenizerError(f"{name}: `tokenizers` {tokenizers.__version__} cannot load it: {error}") from error
 
 
 def _end_token(hf: tokenizers.Tokenizer, name: str, asked: str | None) -> str:
@@ -242,7 +232,5 @@ def _end_token(hf: tokenizers.Tokenizer, name: str, asked: str | None) -> str:
         raise TokenizerError(f"{name} has no token {asked!r}, asked for as eos; {there}")
     found = [asked] if asked is not None else [common for common in EOS_NAMES if common in added]
     if not found:
-        raise TokenizerError(
-            f"{name} has none of the end tokens {', '.join(EOS_NAMES)}. Name one as eos; {there}"
-        )
+        raise TokenizerError(f"{name} has none of the end tokens {', '.join(EOS_NAMES)}. Name one as eos; {there}")
     return found[0]

@@ -17,9 +17,7 @@ from corpus.documents import DROP, ID, VALUE, Batch
 from corpus.hashing import hash64
 from stages.base import Column, Global
 
-LINKS = pa.schema(
-    [("node", pa.int64()), ("rank", pa.uint64()), ("other", pa.int64()), ("other_rank", pa.uint64())]
-)
+LINKS = pa.schema([("node", pa.int64()), ("rank", pa.uint64()), ("other", pa.int64()), ("other_rank", pa.uint64())])
 """A link from one node to another; the first column is the key by which links are partitioned."""
 
 DUPLICATE = {
@@ -51,9 +49,7 @@ class Deduplication(Global):
         return DUPLICATE
 
     def emitted(self) -> pa.Schema:
-        return pa.schema(
-            [("key", pa.uint64()), ("key2", pa.uint64()), ("row", pa.int64()), ("rank", pa.uint64())]
-        )
+        return pa.schema([("key", pa.uint64()), ("key2", pa.uint64()), ("row", pa.int64()), ("rank", pa.uint64())])
 
     def match(self, rows: pa.Table) -> pa.Table:
         """Links both ways between every row and the best row of its 128-bit key."""
@@ -168,4 +164,3 @@ def verdicts(rows: pa.Table, keeper: np.ndarray, similarity: np.ndarray, reason:
         pa.array(size),
     ]
     return pa.table(columns, schema=VERDICT).filter(pa.array(size > 1))
-

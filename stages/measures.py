@@ -212,9 +212,7 @@ _GOPHER = "Rae et al. 2021, A1.1"
 
 MEASURES: dict[str, Measure] = {
     "words": Measure(count, "words", _GOPHER, pa.int64()),
-    "mean_word_length": Measure(
-        lambda batch: per(sums(batch).chars, count(batch)), "code points per word", _GOPHER
-    ),
+    "mean_word_length": Measure(lambda batch: per(sums(batch).chars, count(batch)), "code points per word", _GOPHER),
     "hash_word_ratio": Measure(
         lambda batch: per(marks(batch).hash_signs, count(batch)), "hash signs (#) per word", _GOPHER
     ),

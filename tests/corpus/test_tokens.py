@@ -40,9 +40,7 @@ def written(folder, documents, name="web/00000", domain="web", dtype=np.uint16):
         np.arange(len(documents)) * 2,
         pa.array([f"d{n}" for n in range(len(documents))]),
     )
-    return write_shard(
-        str(folder), name, lengths, ids, dtype, domain=domain, text_bytes=3 * len(ids), origin=origin
-    )
+    return write_shard(str(folder), name, lengths, ids, dtype, domain=domain, text_bytes=3 * len(ids), origin=origin)
 
 
 DOCUMENTS = [[5, 6, 7, EOS], [EOS], [999, EOS]]
@@ -161,11 +159,7 @@ def test_misfits_are_refused_and_nothing_is_written(tmp_path, change, said):
 
 
 def test_every_single_flipped_byte_is_found(tmp_path, manifest_url):
-    for path in (
-        sorted(tmp_path.rglob("*.bin"))
-        + sorted(tmp_path.rglob("*.idx"))
-        + sorted(tmp_path.rglob("*.parquet"))
-    ):
+    for path in sorted(tmp_path.rglob("*.bin")) + sorted(tmp_path.rglob("*.idx")) + sorted(tmp_path.rglob("*.parquet")):
         content = path.read_bytes()
         for at in range(0, len(content), max(1, len(content) // 60)):
             path.write_bytes(content[:at] + bytes([content[at] ^ 0x10]) + content[at + 1 :])

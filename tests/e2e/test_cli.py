@@ -258,21 +258,29 @@ def commands(blocks):
 
 def documented():
     """Commands that can run on their own, given a run: examples of help texts, and those of the reference."""
-    examples = re.findall(r"^\s*Example: (winnow .*)$", (ROOT / "pipeline" / "cli.py").read_text(), re.MULTILINE)
+    source = "".join((ROOT / "pipeline" / name).read_text() for name in ("cli.py", "cli_scaling.py"))
+    examples = re.findall(r"^\s*Example: (winnow .*)$", source, re.MULTILINE)
     return sorted({*examples, *commands(code("docs/reference/cli.md"))})
 
 
-def verbs():
-    return re.findall(r"^  (\w+)  ", winnow("--help").split("Commands:")[1], re.MULTILINE)
+def verbs(*group):
+    """The verbs in the help of winnow, or of a group of verbs."""
+    return re.findall(r"^  (\w+)  ", winnow(*group, "--help").split("Commands:")[1], re.MULTILINE)
+
+
+def example(*verb):
+    """The example in the help of a verb; of a group, that of its first verb."""
+    told = winnow(*verb, "--help")
+    return example(*verb, verbs(*verb)[0]) if "Commands:" in told else re.search(r"Example: (winnow (\w+).*)", told)
 
 
 def test_every_verb_has_an_example_and_a_place_in_the_reference():
     reference = (ROOT / "docs" / "reference" / "cli.md").read_text()
     assert len(verbs()) >= 8
     for verb in verbs():
-        example = re.search(r"Example: (winnow (\w+).*)", winnow(verb, "--help"))
-        assert example, f"{verb} --help has no example"
-        assert example[2] == verb
+        found = example(verb)
+        assert found, f"{verb} --help has no example"
+        assert found[2] == verb
         assert f"\n## {verb}\n" in reference
         assert [one for one in commands(code("docs/reference/cli.md")) if one.split()[1] == verb]
 
@@ -289,6 +297,9 @@ def workplace(tmp_path_factory):
     book = pq.read_table(inputs / "c.parquet").rename_columns({"text": "content", "domain": "genre"})
     pq.write_table(book, folder / "books" / "a.parquet")
     shutil.copy(__file__, folder / "src" / "a.py")
+    sizes = [(10**n, 2 * 10**m) for n in (7, 8, 9) for m in (9, 10, 11)]
+    table = [f"{n},{d},{1.8 + 480 / n**0.35 + 2100 / d**0.37}\n" for n, d in sizes]
+    (folder / "runs.csv").write_text("params,tokens,loss\n" + "".join(table))
     (folder / "bin").mkdir()
     shim = folder / "bin" / "winnow"
     shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pipeline "$@"\n')

@@ -115,7 +115,9 @@ def test_a_killed_unit_goes_on_after_its_last_whole_shard(home):
     shards[-1].unlink()
     before = stamps(home)
     assert winnow_json("run", home / "recipe.yaml", "--at", home / "run", "--workers", 1)["digest"] == digest
-    written = {p.name for p, now in stamps(home).items() if before.get(p) != now and p.parent.name[:4] in ("docu", "01-g")}
+    written = {
+        p.name for p, now in stamps(home).items() if before.get(p) != now and p.parent.name[:4] in ("docu", "01-g")
+    }
     assert written == {marker.name, shards[-1].name}
 
 

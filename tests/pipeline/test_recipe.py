@@ -66,9 +66,7 @@ HEAD = "name: web\nsources: [{path: a}]\n"
 def refusal(text: str, *overrides: str, tmp: Path | None = None) -> list[str]:
     """The lines of the RecipeError that `text` raises."""
     told = refused(
-        lambda: (
-            load(stored(tmp, text), overrides, table=TABLE) if tmp else loads(text, "web.yaml", table=TABLE)
-        )
+        lambda: load(stored(tmp, text), overrides, table=TABLE) if tmp else loads(text, "web.yaml", table=TABLE)
     )
     assert told is not None, "it loads"
     return told.split("\n")
@@ -165,9 +163,7 @@ def test_what_the_loader_takes_the_schema_takes(recipe):
 
 
 @settings(max_examples=300)
-@given(
-    st.text(max_size=200) | st.text("[]{}:,-#&*!|>'\"%@ \n\tabn01.~?", max_size=60) | st.binary(max_size=60)
-)
+@given(st.text(max_size=200) | st.text("[]{}:,-#&*!|>'\"%@ \n\tabn01.~?", max_size=60) | st.binary(max_size=60))
 def test_any_text_is_a_recipe_or_a_recipe_error(text):
     assert (refused(lambda: loads(text, table=TABLE)) or "recipe").startswith("recipe")
 
@@ -176,9 +172,7 @@ def test_any_text_is_a_recipe_or_a_recipe_error(text):
 def test_a_recipe_with_a_slip_is_a_recipe_or_a_recipe_error(recipe, data):
     text = dump(recipe)
     at = data.draw(st.integers(0, len(text)))
-    slip = data.draw(
-        st.sampled_from(["", " ", ":", "\n", "-", "'", '"', "no", "\t", "[", "*a", "&a ", "!!x "])
-    )
+    slip = data.draw(st.sampled_from(["", " ", ":", "\n", "-", "'", '"', "no", "\t", "[", "*a", "&a ", "!!x "]))
     slipped = text[:at] + slip + text[at + 1 :]
     assert (refused(lambda: loads(slipped, table=TABLE)) or "recipe").startswith("recipe")
 
@@ -201,9 +195,7 @@ def test_written_values_are_read_back_with_their_types(value):
 @given(st.integers(0, 30))
 def test_lines_are_those_of_the_file(above):
     [said] = refusal("# why\n" * above + HEAD + "stages:\n  - exact\n  - every:\n      cuont: 2\n")
-    assert said.startswith(
-        f"web.yaml:{above + 6}: stages[1].every.cuont: no such setting; did you mean 'count'?"
-    )
+    assert said.startswith(f"web.yaml:{above + 6}: stages[1].every.cuont: no such setting; did you mean 'count'?")
 
 
 @given(st.lists(st.sampled_from(["exact", "exact_2", "every"]), max_size=8))
@@ -259,15 +251,11 @@ shard_mb: 64.0
 def test_a_bare_name_takes_the_defaults_as_if_they_were_written():
     bare = loads(HEAD + "stages: [every, every: {}, {every: null}]", table=TABLE).stages
     full = loads(HEAD + "stages: [every: {share: 1, count: 3}]", table=TABLE).stages
-    assert [repr(stage) for stage in bare] == 3 * [
-        repr(full[0])
-    ]  # repr: 1 and 1.0 would have two fingerprints
+    assert [repr(stage) for stage in bare] == 3 * [repr(full[0])]  # repr: 1 and 1.0 would have two fingerprints
 
 
 def test_sources_and_tokens_are_read():
-    recipe = loads(
-        "name: a\nsources: [{path: [a, b], fields: [url]}]\ntokens: {eos: <s>}\nshard_mb: 8", table=TABLE
-    )
+    recipe = loads("name: a\nsources: [{path: [a, b], fields: [url]}]\ntokens: {eos: <s>}\nshard_mb: 8", table=TABLE)
     assert recipe.sources == (Source(path=["a", "b"], fields=("url",)),)
     assert recipe.tokens == Tokens(eos="<s>")
     assert (recipe.stages, recipe.shard_mb) == ((), 8.0)
@@ -285,9 +273,7 @@ def test_parse_takes_plain_values_and_names_no_line():
 
 def test_home_is_filled_in_and_variables_are_not(monkeypatch):
     monkeypatch.setenv("HOME", "/home/ada")
-    recipe = loads(
-        "name: a\nsources: [{path: [~/web, $HOME/web, a~/b, ~]}]".replace("~]", "'~']"), table=TABLE
-    )
+    recipe = loads("name: a\nsources: [{path: [~/web, $HOME/web, a~/b, ~]}]".replace("~]", "'~']"), table=TABLE)
     assert recipe.sources[0].paths == ["/home/ada/web", "$HOME/web", "a~/b", "~"]
 
 
@@ -304,10 +290,7 @@ def test_home_is_filled_in_and_variables_are_not(monkeypatch):
             ("1e-3", 1e-3),
         ],
         *[("1.", 1.0), ("1.5E2", 150.0), (".inf", float("inf")), ("-.inf", float("-inf"))],
-        *[
-            (text, text)
-            for text in ("010", "0x1F", "0b1", "12:30", "12:30.5", "2024-01-01", ".nan", "1e999", "=")
-        ],
+        *[(text, text) for text in ("010", "0x1F", "0b1", "12:30", "12:30.5", "2024-01-01", ".nan", "1e999", "=")],
         *[
             ("9" * 20, "9" * 20),
             ("no", False),
@@ -379,9 +362,7 @@ def test_a_mistake_is_told_with_its_place_what_was_found_and_what_was_expected(t
 
 
 def test_mistakes_are_told_together_in_the_order_of_the_file():
-    told = refusal(
-        "nme: web\nsources:\n  - {pth: a}\nstages:\n  - exat\n  - every: {count: x, flag: x}\ntokens: 3\n"
-    )
+    told = refusal("nme: web\nsources:\n  - {pth: a}\nstages:\n  - exat\n  - every: {count: x, flag: x}\ntokens: 3\n")
     assert [line.split(": ")[0] for line in told] == [f"web.yaml:{n}" for n in (1, 1, 3, 3, 5, 6, 6, 7)]
 
 
@@ -412,9 +393,7 @@ def test_twenty_mistakes_are_told_and_the_rest_counted():
 def test_hostile_yaml_is_refused_within_seconds(text):
     began = time.monotonic()
     told = refusal(text)
-    assert (
-        time.monotonic() - began < 5
-    )  # at most 1.5 s on a busy core; unbounded, the first alone takes all memory
+    assert time.monotonic() - began < 5  # at most 1.5 s on a busy core; unbounded, the first alone takes all memory
     assert sum(map(len, told)) < 20_000
 
 
@@ -496,10 +475,7 @@ def test_the_value_of_an_override_is_read_as_safely_as_a_file(tmp_path):
     [said] = refusal(STAGES, "name=!!python/name:os.system a", tmp=tmp_path)
     assert said.startswith("--set name:1: tags such as")
     [said] = refusal(STAGES, "tokens={vocab: 300, vocab: 400}", tmp=tmp_path)
-    assert (
-        said
-        == "--set tokens={vocab: 300, vocab: 400}: tokens.vocab: stands twice, first at line 1; remove one"
-    )
+    assert said == "--set tokens={vocab: 300, vocab: 400}: tokens.vocab: stands twice, first at line 1; remove one"
 
 
 def test_mistakes_of_the_file_come_before_those_of_overrides(tmp_path):

@@ -64,9 +64,7 @@ print(train_bpe((texts[i : i + per] for i in range(0, len(texts), per)), 2048))
 def trained_elsewhere(seed: int, per_batch: int, **environment: str) -> str:
     command = [sys.executable, "-c", TRAIN, str(seed), str(per_batch), *map(str, SOURCES)]
     root = Path(__file__).parents[2]
-    done = subprocess.run(
-        command, cwd=root, env=os.environ | environment, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(command, cwd=root, env=os.environ | environment, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
@@ -138,9 +136,7 @@ def test_ids_are_the_librarys_own_with_one_end_token(trained):
 
 def test_how_a_column_is_sliced_changes_nothing(trained):
     whole, lengths = trained.encode(column(TRICKY))
-    halves = [
-        trained.encode(column(["x", *TRICKY]).slice(1 + a, b - a)) for a, b in ((0, 4), (4, len(TRICKY)))
-    ]
+    halves = [trained.encode(column(["x", *TRICKY]).slice(1 + a, b - a)) for a, b in ((0, 4), (4, len(TRICKY)))]
     assert np.array_equal(whole, np.concatenate([h[0] for h in halves]))
     assert np.array_equal(lengths, np.concatenate([h[1] for h in halves]))
 
@@ -201,14 +197,10 @@ CL100K = (
 def kinds(trained) -> dict[str, Tokenizer]:
     split, llama = with_split(CL100K), llama2_like()
     specials = [AddedToken(EOS, special=True)]
-    split.train_from_iterator(
-        TEXTS, trainers.BpeTrainer(vocab_size=2000, special_tokens=specials, show_progress=False)
-    )
+    split.train_from_iterator(TEXTS, trainers.BpeTrainer(vocab_size=2000, special_tokens=specials, show_progress=False))
     lines = [line for text in TEXTS[:9] for line in text.splitlines()]
     specials = ["<unk>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
-    llama.train_from_iterator(
-        lines, trainers.BpeTrainer(vocab_size=900, special_tokens=specials, show_progress=False)
-    )
+    llama.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=900, special_tokens=specials, show_progress=False))
     return {
         "gpt2": trained,
         "cl100k": Tokenizer(split.to_str().encode(), "cl100k.json"),
@@ -295,9 +287,7 @@ def test_load_says_what_a_file_is_not(tmp_path, trained):
     with pytest.raises(TokenizerError, match=r"cannot be read.*tokenizer\.json was expected"):
         Tokenizer.load(str(tmp_path / "absent.json"))
     (tmp_path / "t.json").write_bytes(trained.text)
-    assert Tokenizer.load(str(tmp_path / "t.json")).card.model_dump() == trained.card.model_dump() | {
-        "file": "t.json"
-    }
+    assert Tokenizer.load(str(tmp_path / "t.json")).card.model_dump() == trained.card.model_dump() | {"file": "t.json"}
 
 
 def with_added(tokens: list[AddedToken]) -> bytes:
@@ -338,9 +328,7 @@ def test_an_end_token_that_only_some_text_makes_is_refused_when_met():
     hf.normalizer = normalizers.Replace("END", "</s>")
     hf.pre_tokenizer = pre_tokenizers.Split(Regex("</s>$"), "isolated")
     hf.add_special_tokens(["</s>"])
-    hf.normalizer = normalizers.Sequence(
-        [normalizers.Replace("</s>", "?"), normalizers.Replace("END", "</s>")]
-    )
+    hf.normalizer = normalizers.Sequence([normalizers.Replace("</s>", "?"), normalizers.Replace("END", "</s>")])
     tokenizer = Tokenizer(hf.to_str().encode(), "words.json")
     with pytest.raises(TokenizerError, match="document 1"):
         tokenizer.encode(column(["a", "END", "a"]))

@@ -147,8 +147,6 @@ def test_real_texts():
 
 def reasons(name):
     """How many documents of a file of the corpus each rule dropped."""
-    with pa.input_stream(
-        str(DATA / "corpus" / name), compression="zstd" if name.endswith("zst") else "gzip"
-    ) as raw:
+    with pa.input_stream(str(DATA / "corpus" / name), compression="zstd" if name.endswith("zst") else "gzip") as raw:
         texts = [orjson.loads(line)["text"] for line in raw.read().splitlines()]
     return Counter(judged(texts)["drop"].to_pylist())
