@@ -117,7 +117,7 @@ class Run:
         if bad > FEW_BAD and bad > self.max_bad * (good + bad):
             raise TooMuchBad(
                 f"{bad:,} of {good + bad:,} records are bad ({bad / (good + bad):.2%}, and --max-bad is "
-                f"{self.max_bad:.2%}): {_worst(markers)}. `winnow show {self.home.at} --bad` has file, offset and cause. "
+                f"{self.max_bad:.2%}): {_worst(markers)}. `winnow show {self.home.at} --bad` has file, offset, cause. "
                 f"Mend the source, or allow more with --max-bad; what was read is not read again."
             )
         if good == 0:
