@@ -238,6 +238,29 @@ def law_compare(
     printed({"plans": found}, json, lambda console: report.show_compared(found, console))
 
 
+@laws.command("emergence")
+def law_emergence(
+    flops: Annotated[list[str], typer.Argument(metavar="FLOPS...", help="Budgets, such as 1e20 1e22 1e24.")],
+    law: LawName = None,
+    answer_tokens: Annotated[str, typer.Option(help="Lengths of answers, in tokens.")] = "1,5,20",
+    bytes_per_token: Annotated[float, typer.Option(help="Bytes of text a token, for bits a byte.")] = 4.4,
+    json: Json = False,
+) -> None:
+    """Why an ability looks sudden: loss, partial credit and exact match of the best plans, side by side.
+
+    Example: winnow law emergence 1e20 1e21 1e22 1e23 1e24
+    """
+    from pipeline.report import laws as report
+    from scaling.table import DEFAULT
+    from scaling.table import law as named
+
+    with _asked():
+        budgets = [quantity(said, "FLOPS") for said in flops]
+        lengths = [int(quantity(said, "--answer-tokens")) for said in answer_tokens.split(",")]
+        found = report.emergence(named(law or DEFAULT), budgets, lengths, bytes_per_token)
+    printed(found, json, lambda console: report.show_emergence(found, console))
+
+
 app.add_typer(laws, name="law")
 
 

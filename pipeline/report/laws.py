@@ -8,6 +8,7 @@ from rich.text import Text
 
 from pipeline.report.plain import plain
 from pipeline.report.terminal import table_of
+from scaling.emergence import rows
 from scaling.laws import Law
 from scaling.plans import Plan, compare
 from scaling.runs import run
@@ -84,3 +85,36 @@ def count(value: float) -> str:
         if value >= 0.9995 * size:
             return f"{value / size:.3g}{suffix}"
     return f"{value:.3g}"
+
+
+def emergence(law: Law, flops: Sequence[float], answer_tokens: Sequence[int], bytes_per_token: float) -> dict[str, Any]:
+    """Three metrics of the same models: the plan of least loss at each budget, smallest first.
+
+    A token of an answer is taken to be right with chance exp(-loss), as likely as one of the law's own text.
+    """
+    losses = [law.optimal(budget).loss for budget in flops]
+    models = rows(flops, losses, answer_tokens=answer_tokens, bytes_per_token=bytes_per_token)
+    told = [
+        {
+            "flops": model.scale,
+            "loss": model.loss_nats,
+            "bits_per_byte": model.bits_per_byte,
+            "partial_credit": model.partial_credit,
+            "exact_match": {str(length): chance for length, chance in model.exact_match.items()},
+        }
+        for model in models
+    ]
+    return {"law": law.name, "bytes_per_token": bytes_per_token, "models": told}
+
+
+def show_emergence(found: dict[str, Any], console: Console) -> None:
+    """Print one line a model, with how many times better it is than the one before it."""
+    lengths = list(found["models"][0]["exact_match"]) if found["models"] else []
+    heads = [f">{length} token{'s' * (length != '1')}" for length in lengths]
+    table = table_of((">FLOPs", ">loss", ">bits/byte", ">partial", *heads))
+    for model in found["models"]:
+        matches = [f"{chance:.2e}" for chance in model["exact_match"].values()]
+        numbers = [f"{model['loss']:.4f}", f"{model['bits_per_byte']:.4f}", f"{model['partial_credit']:.4f}"]
+        table.add_row(f"{model['flops']:.3g}", *numbers, *matches)
+    console.print(Text(f"{found['law']}, best plans; exact match of answers of so many tokens:"))
+    console.print(table)

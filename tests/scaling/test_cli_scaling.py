@@ -1,5 +1,6 @@
 """The verbs about scale: their numbers are those of scaling, and what they cannot do they refuse in words."""
 
+import math
 import re
 
 import orjson
@@ -197,3 +198,23 @@ def test_every_verb_has_an_example_that_runs(winnow, runs_csv, tmp_path, monkeyp
         example = re.search(rf"Example: winnow ({verb}\b.*?)\n\s*\n", winnow(f"{verb} --help") + "\n\n", re.DOTALL)
         assert example, f"{verb} has no example"
         winnow(" ".join(example[1].split()))
+
+
+def test_exact_match_looks_sudden_where_loss_does_not(winnow):
+    """The table is p^k of the law's own losses: smooth in loss, and many decades in twenty tokens."""
+    found = winnow.json("law emergence 1e24 1e20 --answer-tokens 1,20 --bytes-per-token 4")
+    small, large = found["models"]
+    assert (small["flops"], large["flops"]) == (1e20, 1e24)
+    for model in found["models"]:
+        assert model["loss"] == LAWS["besiroglu2024"].optimal(model["flops"]).loss
+        assert model["partial_credit"] == pytest.approx(math.exp(-model["loss"]), rel=1e-12)
+        assert model["exact_match"]["1"] == model["partial_credit"]
+        assert model["exact_match"]["20"] == pytest.approx(model["partial_credit"] ** 20, rel=1e-9)
+        assert model["bits_per_byte"] == pytest.approx(model["loss"] / math.log(2) / 4, rel=1e-12)
+    assert large["loss"] / small["loss"] > 0.7
+    assert large["exact_match"]["20"] / small["exact_match"]["20"] > 1e5
+
+
+@pytest.mark.parametrize("wrong", ["5", "1e20 --answer-tokens 0", "1e20 --bytes-per-token 0", "1e20 --law chinchila"])
+def test_emergence_refuses_what_cannot_be(winnow, wrong):
+    assert winnow(f"law emergence {wrong}", code=2)

@@ -123,7 +123,15 @@ def keys(value, path="") -> set[str]:
     return set(named).union(*(keys(inner, name) for name, inner in named.items()))
 
 
-OPEN = {"[].constants", "plans[].losses", "plans[].extra_losses", "batch.by_law", "learning_rates", "rule20.losses"}
+OPEN = {
+    "models[].exact_match",
+    "[].constants",
+    "plans[].losses",
+    "plans[].extra_losses",
+    "batch.by_law",
+    "learning_rates",
+    "rule20.losses",
+}
 OPEN |= {"rule20.extra_losses", "asked", "intervals", "standard_errors"}
 
 
@@ -133,6 +141,7 @@ OPEN |= {"rule20.extra_losses", "asked", "intervals", "standard_errors"}
         ("law list", "law list"),
         ("law loss", "law loss --params 7B --tokens 1T"),
         ("law compare", "law compare 7B:1T"),
+        ("law emergence", "law emergence 1e22 1e20"),
         ("budget", "budget --flops 1e23 --gpu H100 --inference-tokens 1T --unique-tokens web=1e11"),
         ("cost", "cost --model llama3_8b --tokens 1T --gpu H100 --serve-on 1"),
         ("fit", "fit {runs} --bootstrap 20 --against besiroglu2024 --below 1e20"),
