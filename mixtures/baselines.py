@@ -4,6 +4,7 @@ A method gives each domain a part, in whatever unit; the weight is its share of 
 and divided as fractions, so weights are the nearest doubles and do not depend on the order of domains.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
@@ -22,7 +23,7 @@ Parts = Mapping[str, float | Fraction]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Method:
+class Method(ABC):
     """Common to all: subclasses add their settings as dataclass fields."""
 
     name: ClassVar[str]
@@ -38,9 +39,9 @@ class Method:
         weights = {domain: float(part / whole) for domain, part in parts.items()}
         return Mixture.of(self.name, asdict(self), weights, held, budget, self.capped(parts, held.tokens))
 
+    @abstractmethod
     def parts(self, tokens: Mapping[str, int], budget: int | None) -> Parts:
         """domain -> its part, at least 0; not all 0."""
-        raise NotImplementedError
 
     def capped(self, parts: Mapping[str, Fraction], tokens: Mapping[str, int]) -> tuple[str, ...]:
         """Domains held back by a limit of the method, sorted."""

@@ -4,13 +4,14 @@ Settings are the stage: a frozen dataclass prints, compares, hashes and travels 
 `Local` judges every document alone. `Global` compares documents: it sends small keyed rows about.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
 
-from corpus.documents import DROP, TEXT, VALUE, Batch, Columns
+from corpus.documents import DROP, ID, TEXT, VALUE, Batch, Columns
 from corpus.errors import StageError
 
 WORDS = "words"
@@ -67,16 +68,16 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Local(Stage):
+class Local(Stage, ABC):
     """A stage that looks at one document at a time. How rows are batched must not matter."""
 
+    @abstractmethod
     def annotate(self, batch: Batch) -> Columns:
         """Columns of `adds`, and `drop` and `value` where it drops, one value a row."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Global(Stage):
+class Global(Stage, ABC):
     """A stage that compares documents: emit -> match -> settle, each a map over parts with files between.
 
     Rows travel; documents do not. Every step sees one partition, sorted, so that no result depends on how
@@ -84,24 +85,26 @@ class Global(Stage):
     """
 
     judging: ClassVar[tuple[str, ...]] = ()  # settings that `verify` alone reads: what was emitted outlives them
+    evidence: ClassVar[tuple[str, ...]] = (ID,)  # columns of clustered documents that travel to `verify`
+    transitive: ClassVar[bool] = True  # False where equal keys are clusters already, so one turn settles them
     rounds: ClassVar[int] = 64  # settle stops at a fix-point; still moving after this many is an error
 
+    @abstractmethod
     def emitted(self) -> pa.Schema:
         """Columns of `emit`. The first is the key: rows with the same key meet in `match`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def emit(self, batch: Batch) -> pa.Table:
         """Keyed rows of a batch; `row` counts from the batch's first document."""
-        raise NotImplementedError
 
+    @abstractmethod
     def match(self, rows: pa.Table) -> pa.Table:
         """Links among the rows of one key partition (address in place of row, sorted by key and rank)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def settle(self, links: pa.Table, turn: int) -> pa.Table:
         """One round over one partition of links, keyed by the first column."""
-        raise NotImplementedError
 
+    @abstractmethod
     def verify(self, texts: pa.Table) -> pa.Table:
         """Judge settled links on real text; see stages/clusters.py."""
-        raise NotImplementedError

@@ -7,7 +7,6 @@ nothing depends on arrival. Connected components by alternating large-star and s
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -40,9 +39,6 @@ def ranks(batch: Batch) -> np.ndarray:
 @dataclass(frozen=True, kw_only=True)
 class Deduplication(Global):
     """What Exact and MinHash share: rows with one key are linked to the best of them."""
-
-    transitive: ClassVar[bool] = True  # False where equal keys are clusters already, so no turn is needed
-    evidence: ClassVar[tuple[str, ...]] = (ID,)  # what `verify` must read of each clustered document
 
     @property
     def adds(self) -> dict[str, Column]:
