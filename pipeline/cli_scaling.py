@@ -57,11 +57,13 @@ def fit(
 
     Example: winnow fit runs.csv --bootstrap 1000 --json
     """
-    from pipeline import fitting
-    from pipeline.report import fits
+    from pipeline.places import page_place
 
     with _asked():
-        page = None if html is None else fitting.page_place(html, overwrite)
+        from pipeline import fitting  # needs scipy, and says so
+        from pipeline.report import fits
+
+        page = None if html is None else page_place(html, overwrite)
         columns = {"params": params, "tokens": tokens, "flops": flops, "loss": loss}
         read = fitting.read(runs, columns, drop_highest)
         below_flops = None if below is None else quantity(below, "--below")
@@ -167,7 +169,7 @@ def explore(
     Example: winnow explore laws.html
     """
     from corpus.storage import write_bytes
-    from pipeline.fitting import page_place
+    from pipeline.places import page_place
     from scaling.explorer import page
 
     place = page_place(out, overwrite)

@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from corpus.errors import RecipeError
-from corpus.storage import exists, write_bytes
-from pipeline.places import local, make
+from corpus.storage import write_bytes
 from scaling.approaches import fit_envelope, fit_isoflop
 from scaling.backtest import backtest
 from scaling.errors import FitError
@@ -76,17 +74,3 @@ def _write(page: str, runs: Runs, found: Chinchilla, facts: dict[str, Any]) -> N
 
     notes = [*map(against, facts["against"]), *facts["warnings"]]
     write_bytes(page, fit_page(found, runs.params, runs.tokens, runs.loss, notes=notes).encode())
-
-
-def page_place(out: str, overwrite: bool) -> str:
-    """The URL of an HTML page to write. RecipeError where it is none, cannot be written, or exists and may not go."""
-    if not out.endswith(".html"):
-        raise RecipeError(f"{out}: a page ends in .html")
-    path = local(out, out)
-    if path is not None:
-        make(path.parent, "the folder of the page,")
-        if path.is_dir():
-            raise RecipeError(f"{out}: is a folder. Give the name of a file.")
-    if not overwrite and exists(out):
-        raise RecipeError(f"{out}: exists. Give another name, or --overwrite.")
-    return out

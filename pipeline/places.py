@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from corpus.errors import RecipeError
-from corpus.storage import filesystem, is_local
+from corpus.storage import exists, filesystem, is_local
 from pipeline.home import RECIPE, Home
 
 
@@ -39,3 +39,17 @@ def make(folder: Path, asked: str) -> None:
         raise RecipeError(f"{asked} {folder}: cannot be made ({error.strerror}). Give another folder.") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise RecipeError(f"{asked} {folder}: this user may not write there. Give another folder.")
+
+
+def page_place(out: str, overwrite: bool) -> str:
+    """The URL of an HTML page to write. RecipeError where it is none, cannot be written, or exists and may not go."""
+    if not out.endswith(".html"):
+        raise RecipeError(f"{out}: a page ends in .html")
+    path = local(out, out)
+    if path is not None:
+        make(path.parent, "the folder of the page,")
+        if path.is_dir():
+            raise RecipeError(f"{out}: is a folder. Give the name of a file.")
+    if not overwrite and exists(out):
+        raise RecipeError(f"{out}: exists. Give another name, or --overwrite.")
+    return out

@@ -16,11 +16,7 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-
-try:
-    from scipy.optimize import minimize
-except ImportError as error:  # scipy is in the extra, since nothing else here needs it
-    raise ImportError("fitting needs scipy: pip install 'winnow[scaling]'") from error
+from scipy.optimize import minimize
 
 # Beyond these a term is constant or nil in any table of runs: exp(-20) is 2e-9 nats.
 HEIGHTS = (-20.0, 5.0)  # log nats, at the mean size

@@ -11,15 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 from scaling.errors import FitError
 from scaling.huber import EXPONENTS
 from scaling.runs_csv import checked
-
-try:
-    from scipy.optimize import minimize_scalar
-except ImportError as error:  # scipy is in the extra, since nothing else here needs it
-    raise ImportError("fitting needs scipy: pip install 'winnow[scaling]'") from error
 
 
 @dataclass(frozen=True)
