@@ -1,4 +1,4 @@
-"""MB of text a CPU-second, one core: the word pass, hashes and measures, on real text found on this machine.
+"""MB of text a CPU-second, one core: the word pass, hashes, measures and keys, on real text found on this machine.
 
     python scripts/bench_kernels.py            # ../shared/data/corpus or else Python's own library
     python scripts/bench_kernels.py FOLDER     # *.jsonl.zst, *.jsonl.gz with a field `text`, or *.py
@@ -25,7 +25,9 @@ from corpus.documents import Batch  # noqa: E402
 from corpus.hashing import digest128, hash64  # noqa: E402
 from corpus.words import words  # noqa: E402
 from stages import measures  # noqa: E402
+from stages.exact import Exact  # noqa: E402
 from stages.gopher_quality import GopherQuality  # noqa: E402
+from stages.minhash import MinHash  # noqa: E402
 
 RUNS = 9
 MOST = 32_000_000  # bytes of text: seconds, not minutes
@@ -79,7 +81,8 @@ def collections() -> dict[str, pa.Array]:
 
 def timings(text: pa.Array) -> dict[str, float]:
     """CPU-seconds of each kernel over all of `text`."""
-    rows = pa.record_batch([text], names=["text"])
+    ids = pa.array([str(n) for n in range(len(text))])
+    rows = pa.record_batch([ids, text], names=["id", "text"])
     batch = Batch(rows)
     found = batch.words
 
@@ -95,6 +98,8 @@ def timings(text: pa.Array) -> dict[str, float]:
         "digest128": seconds(lambda: digest128(text)),
         **{f"measures.{name}": seconds(lambda walk=walk: walk(batch)) for name, walk in walks.items()},
         "gopher_quality beyond words": seconds(gopher),
+        "minhash keys beyond words": seconds(lambda: MinHash().emit(batch)),
+        "exact keys": seconds(lambda: Exact().emit(Batch(rows))),
     }
 
 
