@@ -21,6 +21,9 @@ from fsspec.implementations.local import LocalFileSystem
 _ASIDE = ".aside-"  # what an unfinished local write is called; `sweep` removes those a kill left behind
 
 
+_LOCAL = LocalFileSystem()
+
+
 @dataclass(frozen=True)
 class Found:
     """One file that a pattern matched. `stamp` changes when the content may have changed."""
@@ -34,7 +37,7 @@ class Found:
 def filesystem(url: str) -> tuple[Any, str]:
     """The fsspec file system of a URL and the path within it."""
     if "://" not in str(url):  # fsspec takes "::" for a chain of URLs; Perl's manual pages have it in their names
-        return LocalFileSystem(), LocalFileSystem._strip_protocol(str(url))
+        return _LOCAL, LocalFileSystem._strip_protocol(str(url))
     fs, path = fsspec.core.url_to_fs(str(url))
     return fs, path
 

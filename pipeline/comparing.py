@@ -31,10 +31,10 @@ PORTION_BYTES = 16_000_000
 def partitions(text_bytes: int) -> int:
     """Partitions for this much text: by volume alone, so that workers do not change them.
 
-    Band keys are about 6 % of the text (14 x 32 B for 9 kB). Up to 2 GB a partition has 32 MB of text, so that
+    Band keys are about 6 % of the text (14 x 32 B for 9 kB). Up to 4 GB a partition has 64 MB of text, so that
     many workers find work; from 32 GB on 512 MB, so that files are not opened for a few rows.
     """
-    return max(min(64, _power(text_bytes / 32e6)), _power(text_bytes / 512e6))
+    return max(min(64, _power(text_bytes / 64e6)), _power(text_bytes / 512e6))
 
 
 def _power(least: float) -> int:
@@ -51,6 +51,7 @@ class Comparison:
     folder: str  # folder of its columns, with work/ inside while it runs
     before: tuple[str, ...]  # folders of earlier Global stages, whose drops are not to be compared
     shards: tuple[str, ...]
+    rows: tuple[int, ...]  # documents of each shard
     parts: int
 
     @property
@@ -159,10 +160,11 @@ class Gather:
             stars = distinct(gather(self.all.files("stars"), shard, LINKS))
             row = stars["node"].to_numpy() & ((1 << ROW_BITS) - 1)
             url = join(self.all.documents, f"{name}.parquet")
-            found = shards.take(url, row, self.all.stage.evidence)
+            there = self.all.evidence_schema
+            found = shards.take(url, row, self.all.stage.evidence) if len(row) else there.empty_table()
             places = [stars["other"], stars["rank"], stars["node"]]
-            columns = [found[name] for name in self.all.evidence_schema.names[len(places) :]]
-            rows = pa.table([*places, *columns], schema=self.all.evidence_schema)
+            columns = [found[name] for name in there.names[len(places) :]]
+            rows = pa.table([*places, *columns], schema=there)
             scatter(self.all.work("texts", _file(shard)), rows, spread(rows["cluster"].to_numpy(), self.all.parts))
         return watch.spent()
 
@@ -195,7 +197,7 @@ class LayVerdicts:
         watch, name = Stopwatch(), self.all.shards[shard]
         with watch(self.all.place):
             verdicts = gather(self.all.files("verdicts"), shard, VERDICT)
-            place = np.full(shards.rows(join(self.all.documents, f"{name}.parquet")), -1)
+            place = np.full(self.all.rows[shard], -1)
             place[verdicts["node"].to_numpy() & ((1 << ROW_BITS) - 1)] = np.arange(verdicts.num_rows)
             columns = verdicts.drop_columns(["node"]).take(pa.array(place, mask=place < 0))
             shards.write(join(self.all.folder, f"{name}.parquet"), columns.cast(self.all.stage.schema()))

@@ -59,7 +59,7 @@ class Run:
             self._check_fields(the_plan, markers)
             parts = [part for one in markers for part in one["parts"]]
             names = [part["name"] for part in parts]
-            self._compare(the_plan, names, sum(part["bytes"] for part in parts))
+            self._compare(the_plan, names, parts)
             tally = self._count(the_plan, names)
             result = Keeping(the_plan, self.home, self.engine, self.progress, names)(tally)
             report = figures(the_plan, self.home, markers, tally, result, time.monotonic() - started)
@@ -138,7 +138,7 @@ class Run:
                 f"{field!r}. Mend the name or take it out."
             )
 
-    def _compare(self, the_plan: Plan, names: Sequence[str], text_bytes: int) -> None:
+    def _compare(self, the_plan: Plan, names: Sequence[str], shards: Sequence[dict[str, Any]]) -> None:
         emitted = {step.name: self.home.path(step.folder) for step in the_plan.named("emit")}
         before: list[str] = []
         for step in the_plan.named("global"):
@@ -151,7 +151,8 @@ class Run:
                     folder=folder,
                     before=tuple(before),
                     shards=tuple(names),
-                    parts=partitions(text_bytes),
+                    rows=tuple(one["rows"] for one in shards),
+                    parts=partitions(sum(one["bytes"] for one in shards)),
                 )
                 with self.progress.step(step.name, 0) as advance:
                     for spent in compare(all_, self.engine):
