@@ -23,14 +23,14 @@ from corpus.errors import RecipeError
 from corpus.source import Source
 from pipeline.recipe import Recipe, Tokens, _Keys, dump, load, loads, names, parse, schema
 from pipeline.recipe_yaml import read, written
-from stages.base import Local
+from stages.base import Stage
 from stages.table import TABLE as HOUSE
 
 ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Every(Local):
+class Every(Stage):
     """One setting of every kind that a stage may have.
 
     This line is not in the schema.
@@ -53,7 +53,7 @@ class Every(Local):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exact(Local):
+class Exact(Stage):
     """Without settings."""
 
     name = "exact"
