@@ -200,7 +200,7 @@ def test_lines_are_those_of_the_file(above):
 
 @given(st.lists(st.sampled_from(["exact", "exact_2", "every"]), max_size=8))
 def test_every_stage_of_a_recipe_has_a_name_of_its_own(given_names):
-    table = {name: type(name, (Local,), {"name": name}) for name in ("exact", "exact_2", "every")}
+    table = {name: type(name, (Stage,), {"name": name}) for name in ("exact", "exact_2", "every")}
     called = names(Recipe("x", (), tuple(table[name]() for name in given_names)))
     assert len(set(called)) == len(called) == len(given_names)
     assert all(label.startswith(name) for label, name in zip(called, given_names, strict=True))
