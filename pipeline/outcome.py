@@ -33,10 +33,10 @@ def outcome(command: Callable[..., Any]) -> int:
         return _failed(ASKED_WRONGLY, "UsageError", error.format_message(), said=True)
     except (KeyboardInterrupt, typer.Abort):
         return _stopped()
-    except SystemExit as end:  # Ray has its own handler of SIGTERM, and typer one of a pipe closed before its help
+    except SystemExit as end:  # Ray exits by itself on a signal, typer on a pipe closed before its help
         if isinstance(end.__context__, BrokenPipeError):
             return _reader_left()
-        return _stopped() if end.code == signal.SIGTERM else FAILED
+        return _stopped() if end.code else DONE  # nothing of ours exits by itself, and nothing ends without a word
     except OSError as error:  # no space, no permission, no network: it says all there is to say
         return _failed(FAILED, "OSError", str(error))
     except Exception as error:
