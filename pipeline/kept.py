@@ -149,8 +149,7 @@ class Keeping:
         tokens = self.plan.recipe.tokens
         assert tokens is not None
         if tokens.tokenizer != "train":
-            Tokenizer.load(tokens.tokenizer, tokens.eos)
-            return tokens.tokenizer
+            return tokens.tokenizer  # loaded once before anything was read (run.py), so it is one
         step = self.plan.named("tokenizer")[0]
         url = self.home.path(step.folder, "tokenizer.json")
         if not exists(url):
