@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from corpus.buffers import utf8
 from corpus.errors import StageError
@@ -75,6 +76,30 @@ class Batch:
     def words(self) -> Words:
         """Words, lines, paragraphs and sentences of `text`, split once."""
         return words(self.text)
+
+    def beside(self, columns: pa.Table) -> "Batch":
+        """The documents with further columns, one value a row; one of the same name is replaced."""
+        rows = self.rows
+        for name in columns.column_names:
+            place, column = rows.schema.get_field_index(name), columns[name].combine_chunks()
+            rows = rows.append_column(name, column) if place < 0 else rows.set_column(place, name, column)
+        more = Batch(rows)
+        if "words" in self.__dict__:
+            more.__dict__["words"] = self.words
+        return more
+
+    def edited(self, newer: pa.Table) -> "Batch":
+        """The documents under newer columns (`text`, its length and digest) where these are not null.
+
+        Words are split anew where a text changed: all of the batch, since most edits change most documents.
+        """
+        if newer[TEXT].null_count == len(self):
+            return self
+        rows = self.rows
+        for name in (name for name in newer.column_names if name in rows.schema.names):
+            column = pc.coalesce(newer[name].combine_chunks(), rows.column(name))
+            rows = rows.set_column(rows.schema.get_field_index(name), name, column)
+        return Batch(rows)
 
     def where(self, kept: np.ndarray) -> "Batch":
         """The documents that a mask (bool [N]) keeps; words that were split already are not split again."""

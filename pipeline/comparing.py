@@ -17,6 +17,7 @@ from corpus.errors import StageError
 from corpus.storage import join, names, remove
 from pipeline.engine import Engine
 from pipeline.exchange import SUFFIX, gather, mixed, scatter, spread
+from pipeline.newest import Newest
 from pipeline.spent import Spent, Stopwatch
 from stages.base import Global
 from stages.clusters import LINKS, VERDICT, distinct
@@ -46,7 +47,7 @@ class Comparison:
     """What all tasks of one Global stage know: small, and the same for all."""
 
     stage: Global
-    documents: str  # folder of the documents
+    newest: Newest  # documents as this stage sees them: under what earlier stages made of their text
     emitted: str  # folder of what the stage emitted in the pass
     folder: str  # folder of its columns, with work/ inside while it runs
     before: tuple[str, ...]  # folders of earlier Global stages, whose drops are not to be compared
@@ -159,9 +160,8 @@ class Gather:
         with watch(self.all.place):
             stars = distinct(gather(self.all.files("stars"), shard, LINKS))
             row = stars["node"].to_numpy() & ((1 << ROW_BITS) - 1)
-            url = join(self.all.documents, f"{name}.parquet")
             there = self.all.evidence_schema
-            found = shards.take(url, row, self.all.stage.evidence) if len(row) else there.empty_table()
+            found = self.all.newest.take(name, row, self.all.stage.evidence) if len(row) else there.empty_table()
             places = [stars["other"], stars["rank"], stars["node"]]
             columns = [found[name] for name in there.names[len(places) :]]
             rows = pa.table([*places, *columns], schema=there)

@@ -8,9 +8,11 @@ so adding a file measures that file only.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
+from corpus.documents import DOMAIN, ID
 from corpus.errors import RecipeError
 from corpus.source import VERSION as READER_VERSION
 from corpus.source import Unit
@@ -20,7 +22,7 @@ from pipeline.fingerprint import fingerprint
 from pipeline.home import FINISHED, STEPS, Home
 from pipeline.inputs import Inputs
 from pipeline.recipe import Recipe, dump, names
-from stages.base import Global, Local, Stage
+from stages.base import TEXT, WORDS, Global, Stage
 
 DOCUMENTS, TOKENIZER, KEPT = "documents", "tokenizer", "kept"
 
@@ -37,6 +39,7 @@ class Step:
     folder: str
     parts: dict[str, Any]
     stage: Stage | None = None
+    turn: int = 0  # the pass over text that it belongs to: one more after each Global stage that rewrites
 
     @property
     def fingerprint(self) -> str:
@@ -77,9 +80,42 @@ class Plan:
         return [step for step in self.steps if step.kind in ("local", "global")]
 
     @cached_property
-    def in_pass(self) -> list[Step]:
-        """Steps that read text in the one pass: Local stages and what Global stages emit."""
+    def passes(self) -> list["Pass"]:
+        """Passes over text, in order; one, and one more after each Global stage that rewrites."""
+        turns = range(max((step.turn for step in self.judged), default=0) + 1)
+        return [Pass(turn, [step for step in self.steps if step.turn == turn]) for turn in turns]
+
+    def before(self, step: Step) -> list[Step]:
+        """Stages that judge before this one, in order."""
+        number = next(n for n, other in enumerate(self.judged) if other.name == step.name)
+        return self.judged[:number]
+
+    def columns(self, before: Sequence[Step]) -> dict[str, str]:
+        """Column -> folder of the last of these stages that lays it."""
+        return {name: step.folder for step in before if step.stage for name in step.stage.adds}
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over text, and the comparisons that follow it."""
+
+    turn: int
+    steps: list[Step]
+
+    @property
+    def reading(self) -> list[Step]:
+        """Steps that read text: Local stages and what Global stages emit."""
         return [step for step in self.steps if step.kind in ("local", "emit")]
+
+    @property
+    def comparing(self) -> list[Step]:
+        """Global stages."""
+        return [step for step in self.steps if step.kind == "global"]
+
+
+def rewriting(steps: Sequence[Step]) -> list[Step]:
+    """Those that lay a new text."""
+    return [step for step in steps if step.stage and step.stage.rewrites]
 
 
 def plan(recipe: Recipe, home: Home | None = None) -> Plan:
@@ -87,10 +123,26 @@ def plan(recipe: Recipe, home: Home | None = None) -> Plan:
 
     Raises RecipeError or SourceError where a source matches nothing.
     """
+    _check_columns(recipe)
     inputs = Inputs.of(home)
     found = tuple(units(recipe.sources, inputs.identity))
     inputs.save()
     return Plan(recipe, found, tuple(_steps(recipe, _contents(found))))
+
+
+def _check_columns(recipe: Recipe) -> None:
+    """RecipeError where a stage reads a column that no source and no stage before it has."""
+    known = {TEXT, WORDS, ID, DOMAIN, *(name for source in recipe.sources for name in source.fields)}
+    for name, stage in zip(names(recipe), recipe.stages, strict=True):
+        for column in stage.reads:
+            if column not in known:
+                near = get_close_matches(column, known, 1)
+                hint = f"did you mean {near[0]!r}? " if near else ""
+                raise RecipeError(
+                    f"{name}: it reads a column {column!r}, which no stage before it lays and no source has; {hint}"
+                    f"There are: {', '.join(sorted(known - {WORDS}))}. A source's own are named by its `fields`."
+                )
+        known |= set(stage.adds)
 
 
 def _contents(found: Sequence[Unit]) -> dict[str, str]:
@@ -110,25 +162,29 @@ def _steps(recipe: Recipe, inputs: dict[str, str]) -> list[Step]:
     content = fingerprint(inputs)  # stands for all units in later steps: 100,000 of them are 8 MB of names
     seen = fingerprint(first)  # what a document's own columns depend on, apart from the document
     all_before = fingerprint(first | {"inputs": content})  # what a verdict over all documents depends on
+    turn = 0
     for number, (name, stage) in enumerate(zip(names(recipe), recipe.stages, strict=True), 1):
-        parts = {"stage": stage.name, "version": stage.version, "settings": stage.settings()}
+        parts = {"stage": stage.name, "version": stage.version, "settings": _settings(stage, stage.advisory)}
+        if stage.files:
+            parts["files"] = {url: file_content(url, stage.name) for url in stage.files}
         own = parts | {"before": seen}
-        if isinstance(stage, Local):
-            seen = fingerprint(own)
-            all_before = fingerprint(parts | {"before": all_before})
-            steps.append(Step(name, "local", f"{number:02d}-{name}-{seen}", own, stage))
-        else:
-            emitting = {k: v for k, v in stage.settings().items() if k not in _judging(stage)}
-            own |= {"settings": emitting}
-            steps.append(Step(name, "emit", f"{number:02d}-{name}.emit-{fingerprint(own)}", own, stage))
+        if isinstance(stage, Global):
+            own |= {"settings": _settings(stage, (*stage.advisory, *stage.judging))}
+            steps.append(Step(name, "emit", f"{number:02d}-{name}.emit-{fingerprint(own)}", own, stage, turn))
             joined = parts | {"before": all_before, "inputs": content}
             all_before = fingerprint(joined)
-            steps.append(Step(name, "global", f"{number:02d}-{name}-{all_before}", joined, stage))
+            steps.append(Step(name, "global", f"{number:02d}-{name}-{all_before}", joined, stage, turn))
+            if stage.rewrites:  # from here on what a document is measured as hangs on all others
+                turn, seen = turn + 1, all_before
+        else:
+            seen = fingerprint(own)
+            all_before = fingerprint(parts | {"before": all_before})
+            steps.append(Step(name, "local", f"{number:02d}-{name}-{seen}", own, stage, turn))
     return [*steps, *_tokens(recipe, content, all_before)]
 
 
-def _judging(stage: Stage) -> tuple[str, ...]:
-    return stage.judging if isinstance(stage, Global) else ()
+def _settings(stage: Stage, but: Sequence[str]) -> dict[str, Any]:
+    return {key: value for key, value in stage.settings().items() if key not in but}
 
 
 def _tokens(recipe: Recipe, inputs: str, before: str) -> list[Step]:
@@ -143,6 +199,13 @@ def _tokens(recipe: Recipe, inputs: str, before: str) -> list[Step]:
             settings["content"] = tokenizer_content(recipe.tokens.tokenizer)
     parts = {"version": KEPT_VERSION, "settings": settings, "before": before, "inputs": inputs}
     return [*steps, Step(KEPT, "kept", f"{KEPT}-{fingerprint(parts)}", parts)]
+
+
+def file_content(url: str, stage: str) -> str:
+    """The content hash of a file that a stage goes by; RecipeError where there is none."""
+    if not exists(url):
+        raise RecipeError(f"{stage}: no file {url!r}. Give the path or URL of one that is there.")
+    return content_hash(url)
 
 
 def tokenizer_content(url: str) -> str:

@@ -21,6 +21,7 @@ from corpus.errors import StageError, WinnowError
 from corpus.readers import records
 from corpus.source import Bad, Source, Unit
 from corpus.storage import exists, join, read_bytes, write_bytes
+from pipeline.newest import NEWEST, Newest
 from pipeline.spent import Stopwatch
 from stages.base import WORDS, Global, Local, Stage
 
@@ -80,9 +81,14 @@ class ReadUnit:
 
 @dataclass(frozen=True)
 class LayColumns:
-    """Task: lay the columns of a shard that is at rest, those that are missing."""
+    """Task: lay the columns of a shard that is at rest, those that are missing.
 
-    folder: str
+    After a Global stage that rewrote, later stages look at its text and at the documents that are left.
+    """
+
+    newest: Newest
+    before: tuple[str, ...]  # folders of the stages of earlier passes, whose drops are gone
+    columns: tuple[tuple[str, str], ...]  # a column that one of them laid, and its folder
     lays: tuple[Lay, ...]
     batch_rows: int
 
@@ -90,9 +96,20 @@ class LayColumns:
         """The shard's name and what it took."""
         watch = Stopwatch()
         with watch("read"):
-            table = shards.read(join(self.folder, f"{name}.parquet"))
-        lay(table, name, self.lays, self.batch_rows, watch)
+            table = self._with_columns(self.newest.read(name), name)
+            gone = [shards.read(join(folder, f"{name}.parquet"), [DROP])[DROP] for folder in self.before]
+        alive = np.logical_and.reduce([drop.is_null().to_numpy() for drop in gone]) if gone else None
+        lay(table, name, self.lays, self.batch_rows, watch, alive)
         return {"shard": name, "spent": watch.spent()}
+
+    def _with_columns(self, table: pa.Table, name: str) -> pa.Table:
+        """The table with what its stages read of earlier passes' columns."""
+        wanted = {column for one in self.lays for column in one.stage.reads}
+        for column, folder in self.columns:
+            if column in wanted and column not in table.column_names:
+                laid = shards.read(join(folder, f"{name}.parquet"), [column])[column]
+                table = table.append_column(column, laid)
+        return table
 
 
 @dataclass
@@ -140,20 +157,32 @@ def _sum(table: pa.Table) -> int:
     return int(table[BYTES].to_numpy().sum())
 
 
-def lay(table: pa.Table, name: str, lays: tuple[Lay, ...], batch_rows: int, watch: Stopwatch) -> None:
+def lay(
+    table: pa.Table,
+    name: str,
+    lays: tuple[Lay, ...],
+    batch_rows: int,
+    watch: Stopwatch,
+    alive: np.ndarray | None = None,
+) -> None:
     """Run the stages over a shard, batch by batch, and write each one's columns in a file of its own.
 
-    Only stages whose file is missing run; of a Local stage that is done, its drops are read.
+    Only stages whose file is missing run; of a Local stage that is done, its drops and its text are read.
+    alive: bool [N], documents that earlier passes left; all where None.
     """
     urls = [join(one.folder, f"{name}.parquet") for one in lays]
     todo = [not exists(url) for url in urls]
     if not any(todo):
         return
     last = len(todo) - todo[::-1].index(True)
-    turns = [_Turn(one, url, missing) for one, url, missing in zip(lays[:last], urls, todo, strict=False)]
+    turns = [
+        _Turn(one, url, missing, lays[n + 1 : last])
+        for n, (one, url, missing) in enumerate(zip(lays[:last], urls, todo, strict=False))
+    ]
+    table = _filled_up(table, lays)
     row = 0
     for rows in shards.batches(table, rows=batch_rows):
-        _batch(Batch(rows), row, turns, watch)
+        _batch(Batch(rows), row, turns, watch, None if alive is None else alive[row : row + rows.num_rows])
         row += rows.num_rows
     for turn in turns:
         if turn.missing:
@@ -162,42 +191,67 @@ def lay(table: pa.Table, name: str, lays: tuple[Lay, ...], batch_rows: int, watc
 
 
 class _Turn:
-    """A stage's turn at a shard: what it has laid so far, or what it dropped when it ran before."""
+    """A stage's turn at a shard: what it lays now, or what it laid when it ran before."""
 
-    def __init__(self, one: Lay, url: str, missing: bool) -> None:
+    def __init__(self, one: Lay, url: str, missing: bool, later: tuple[Lay, ...]) -> None:
         self.one, self.url, self.missing = one, url, missing
         self.laid: list[pa.Table] = []
-        self.kept: np.ndarray | None = None
+        self.before: pa.Table | None = None
+        read = {column for other in later for column in other.stage.reads}
+        self.passed = [column for column in one.stage.adds if column in read]  # on to later stages
         if not missing and isinstance(one.stage, Local):
-            self.kept = shards.read(url, [DROP])[DROP].is_null().to_numpy()
+            self.before = shards.read(url, [DROP, *self.passed, *(NEWEST if one.stage.rewrites else ())])
+
+
+def _filled_up(table: pa.Table, lays: tuple[Lay, ...]) -> pa.Table:
+    """The table with columns of nulls for those that other sources have and this one lacks."""
+    laid = {column for one in lays for column in one.stage.adds}
+    read = dict.fromkeys(column for one in lays for column in one.stage.reads if column != WORDS)
+    for column in read:
+        if column not in laid and column not in table.column_names:
+            table = table.append_column(column, pa.nulls(table.num_rows, pa.string()))
+    return table
 
 
 def _empty(stage: Stage) -> pa.Table:
     return (stage.emitted() if isinstance(stage, Global) else stage.schema()).empty_table()
 
 
-def _batch(batch: Batch, row: int, turns: list[_Turn], watch: Stopwatch) -> None:
+def _batch(batch: Batch, row: int, turns: list[_Turn], watch: Stopwatch, left: np.ndarray | None) -> None:
     """One batch through all stages; a stage sees the documents that no Local stage before it dropped."""
     alive, total = np.arange(len(batch)), len(batch)
+    if left is not None:
+        batch, alive = batch.where(left), alive[left]
     for turn in turns:
-        kept = None if turn.kept is None else turn.kept[row + alive]
+        laid = None if turn.before is None else turn.before.take(pa.array(row + alive))
         if turn.missing:
             if WORDS in turn.one.stage.reads:
                 with watch("words"):
                     _ = batch.words
             with watch(turn.one.place), _named(turn.one):
-                kept = _run(turn, batch, alive, row, total)
-        if kept is not None:
-            batch, alive = batch.where(kept), alive[kept]
+                laid = _run(turn, batch, alive, row, total)
+        if laid is not None:
+            batch, alive = _after(turn, laid, batch, alive)
 
 
-def _run(turn: _Turn, batch: Batch, alive: np.ndarray, row: int, total: int) -> np.ndarray | None:
-    """Run a stage on a batch; bool [N] of the documents a Local stage kept, nothing for a Global one."""
+def _after(turn: _Turn, laid: pa.Table, batch: Batch, alive: np.ndarray) -> tuple[Batch, np.ndarray]:
+    """The batch as the next stage sees it, and its rows among those of the shard's batch."""
+    kept = laid[DROP].is_null().to_numpy()
+    if turn.passed:
+        batch = batch.beside(laid.select(turn.passed))
+    batch = batch.where(kept)
+    if turn.one.stage.rewrites:
+        batch = batch.edited(laid.filter(pa.array(kept)).select(NEWEST))
+    return batch, alive[kept]
+
+
+def _run(turn: _Turn, batch: Batch, alive: np.ndarray, row: int, total: int) -> pa.Table | None:
+    """Run a stage on a batch; what a Local stage laid beside its documents, nothing for a Global one."""
     stage = turn.one.stage
     if isinstance(stage, Local):
         columns = stage.checked(stage.annotate(batch), len(batch))
         turn.laid.append(_spread(columns, alive, total))
-        return columns[DROP].is_null().to_numpy()  # type: ignore[no-any-return]
+        return columns
     rows = stage.emit(batch)
     place = rows.schema.get_field_index("row")
     turn.laid.append(rows.set_column(place, "row", pa.array(alive[rows["row"].to_numpy()] + row)))

@@ -17,7 +17,8 @@ from pipeline.comparing import Comparison, compare, partitions
 from pipeline.engine import Engine
 from pipeline.home import RECIPE, REPORT, Home
 from pipeline.kept import Keeping
-from pipeline.plan import Plan, Step, plan, remember
+from pipeline.newest import Newest
+from pipeline.plan import Pass, Plan, Step, plan, remember, rewriting
 from pipeline.progress import Progress
 from pipeline.reading import Lay, LayColumns, ReadUnit, marker
 from pipeline.recipe import Recipe
@@ -59,7 +60,9 @@ class Run:
             self._check_fields(the_plan, markers)
             parts = [part for one in markers for part in one["parts"]]
             names = [part["name"] for part in parts]
-            self._compare(the_plan, names, parts)
+            for one in the_plan.passes:
+                self._measure(the_plan, one, names)
+                self._compare(the_plan, one, names, parts)
             tally = self._count(the_plan, names)
             result = Keeping(the_plan, self.home, self.engine, self.progress, names)(tally)
             report = figures(the_plan, self.home, markers, tally, result, time.monotonic() - started)
@@ -79,19 +82,36 @@ class Run:
         return the_plan
 
     def _read(self, the_plan: Plan) -> list[dict[str, Any]]:
-        """Read the units that have no marker; then lay what is missing beside the shards there were before."""
-        folder = self.home.path(the_plan.documents.folder)
-        lays = tuple(Lay(s.name, s.stage, self.home.path(s.folder)) for s in the_plan.in_pass if s.stage)
-        booked = [the_plan.documents.folder, *(step.folder for step in the_plan.in_pass)]
+        """Read the units that have no marker, and lay the columns of the first pass; the markers of all."""
+        folder, first = self.home.path(the_plan.documents.folder), the_plan.passes[0]
         there = self.home.names(the_plan.documents.folder)
         new = [unit for unit in the_plan.units if f"{unit.key}.json" not in there]
+        lays = self._lays(first)
         task = ReadUnit(self.recipe.sources, folder, lays, int(self.recipe.shard_mb * 1e6), self.batch_rows)
+        booked = [the_plan.documents.folder, *(step.folder for step in first.reading)]
         self._map("documents", task, new, booked, lambda unit: unit.stored_bytes, lambda unit: unit.key)
-        markers = [marker(folder, unit) for unit in the_plan.units]
-        names = [part["name"] for one in markers for part in one["parts"]]
-        missing = _missing(self.home, names, the_plan.in_pass)
-        self._map("columns", LayColumns(folder, lays, self.batch_rows), missing, booked)
-        return markers
+        return [marker(folder, unit) for unit in the_plan.units]
+
+    def _lays(self, one: Pass) -> tuple[Lay, ...]:
+        return tuple(Lay(s.name, s.stage, self.home.path(s.folder)) for s in one.reading if s.stage)
+
+    def _measure(self, the_plan: Plan, one: Pass, names: Sequence[str]) -> None:
+        """Lay what is missing of a pass beside the shards that are at rest."""
+        before = [step for step in the_plan.judged if step.turn < one.turn]
+        task = LayColumns(
+            self._newest(the_plan, before),
+            tuple(self.home.path(step.folder) for step in before),
+            tuple((name, self.home.path(folder)) for name, folder in the_plan.columns(before).items()),
+            self._lays(one),
+            self.batch_rows,
+        )
+        booked = [the_plan.documents.folder, *(step.folder for step in one.reading)]
+        self._map("columns", task, _missing(self.home, names, one.reading), booked)
+
+    def _newest(self, the_plan: Plan, before: Sequence[Step]) -> Newest:
+        """Documents as they are after these stages."""
+        path = self.home.path
+        return Newest(path(the_plan.documents.folder), tuple(path(step.folder) for step in rewriting(before)))
 
     def _map(
         self,
@@ -138,27 +158,26 @@ class Run:
                 f"{field!r}. Mend the name or take it out."
             )
 
-    def _compare(self, the_plan: Plan, names: Sequence[str], shards: Sequence[dict[str, Any]]) -> None:
-        emitted = {step.name: self.home.path(step.folder) for step in the_plan.named("emit")}
-        before: list[str] = []
-        for step in the_plan.named("global"):
-            folder = self.home.path(step.folder)
-            if _missing(self.home, names, [step]):
-                all_ = Comparison(
-                    stage=step.stage,  # type: ignore[arg-type]
-                    documents=self.home.path(the_plan.documents.folder),
-                    emitted=emitted[step.name],
-                    folder=folder,
-                    before=tuple(before),
-                    shards=tuple(names),
-                    rows=tuple(one["rows"] for one in shards),
-                    parts=partitions(sum(one["bytes"] for one in shards)),
-                )
-                with self.progress.step(step.name, 0) as advance:
-                    for spent in compare(all_, self.engine):
-                        self._log(step.name, step.folder, [step.folder], spent)
-                        advance(1)
-            before.append(folder)
+    def _compare(self, the_plan: Plan, one: Pass, names: Sequence[str], shards: Sequence[dict[str, Any]]) -> None:
+        for step in one.comparing:
+            if not _missing(self.home, names, [step]):
+                continue
+            before = the_plan.before(step)
+            path = self.home.path
+            all_ = Comparison(
+                stage=step.stage,  # type: ignore[arg-type]
+                newest=self._newest(the_plan, before),
+                emitted=next(path(s.folder) for s in one.reading if s.kind == "emit" and s.name == step.name),
+                folder=path(step.folder),
+                before=tuple(path(s.folder) for s in before if s.kind == "global"),
+                shards=tuple(names),
+                rows=tuple(part["rows"] for part in shards),
+                parts=partitions(sum(part["bytes"] for part in shards)),
+            )
+            with self.progress.step(step.name, 0) as advance:
+                for spent in compare(all_, self.engine):
+                    self._log(step.name, step.folder, [step.folder], spent)
+                    advance(1)
 
     def _count(self, the_plan: Plan, names: Sequence[str]) -> Tally:
         tally = Tally()

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
-from corpus.documents import DROP, ID, TEXT, VALUE, Batch, Columns
+from corpus.buffers import lengths
+from corpus.documents import BYTES, DIGEST, DROP, ID, TEXT, VALUE, Batch, Columns, digests
 from corpus.errors import StageError
 
 WORDS = "words"
@@ -40,11 +42,18 @@ class Stage:
     version: ClassVar[int] = 1  # raise it when the same settings give other columns; a golden test watches
     reads: ClassVar[tuple[str, ...]] = (TEXT,)
     needs: ClassVar[Needs] = Needs()
+    rewrites: ClassVar[bool] = False  # lays a new `text`, null where it did not change; later stages see that one
+    advisory: ClassVar[tuple[str, ...]] = ()  # settings that change no column, an alarm's limit: no part of identity
 
     @property
     def adds(self) -> Mapping[str, Column]:
         """The columns this stage lays beside `drop` and `value`."""
         return {}
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files whose content this stage goes by (word lists, models): part of its identity like its settings."""
+        return ()
 
     def settings(self) -> dict[str, Any]:
         """The settings as plain values, in the order of the fields."""
@@ -53,18 +62,35 @@ class Stage:
     def schema(self) -> pa.Schema:
         """What one shard's columns of this stage look like at rest."""
         added = [pa.field(name, column.type) for name, column in self.adds.items()]
-        return pa.schema([pa.field(DROP, pa.string()), pa.field(VALUE, pa.float64()), *added])
+        return pa.schema([pa.field(DROP, pa.string()), pa.field(VALUE, pa.float64()), *added, *self._newest])
+
+    @property
+    def _newest(self) -> list[pa.Field]:
+        """Columns of the new text, with its length and digest as documents have them."""
+        named = ((TEXT, pa.large_string()), (BYTES, pa.int64()), (DIGEST, pa.binary(16)))
+        return [pa.field(name, type) for name, type in named] if self.rewrites else []
 
     def checked(self, columns: Columns, rows: int) -> pa.Table:
         """The columns as a table in the declared schema; StageError where the contract is broken."""
         schema = self.schema()
-        filled: Columns = {DROP: pa.nulls(rows, pa.string()), VALUE: pa.nulls(rows, pa.float64())} | columns
+        none = (DROP, VALUE, TEXT) if self.rewrites else (DROP, VALUE)
+        filled: Columns = {name: pa.nulls(rows, schema.field(name).type) for name in none} | columns
+        filled |= identity(filled[TEXT]) if self.rewrites else {}
         if set(filled) != set(schema.names):
             raise StageError(f"{self.name} declares {schema.names} and laid {sorted(filled)}")
         wrong = [name for name, array in filled.items() if len(array) != rows]
         if wrong:
             raise StageError(f"{self.name} laid {len(filled[wrong[0]]):,} rows of {wrong[0]!r} for {rows:,} documents")
         return pa.table([filled[name] for name in schema.names], schema=schema)
+
+
+def identity(text: pa.Array) -> Columns:
+    """Length and digest of each new text, null where there is none."""
+    there = text.is_valid()
+    changed = text.drop_null()
+    place = np.cumsum(there.to_numpy(zero_copy_only=False)) - 1
+    at = pa.array(place, mask=~there.to_numpy(zero_copy_only=False))
+    return {BYTES: pa.array(lengths(changed)).take(at), DIGEST: digests(changed).take(at)}
 
 
 @dataclass(frozen=True, kw_only=True)
