@@ -16,6 +16,7 @@ from corpus.documents import BYTES, DIGEST, DROP, ID, TEXT, VALUE
 from corpus.errors import RecipeError, ShardError
 from pipeline import recipe
 from pipeline.home import FINISHED, RECIPE, REPORT, Home
+from pipeline.newest import NEWEST
 from pipeline.plan import Plan, Step
 from pipeline.report.figures import check
 from pipeline.view import View
@@ -70,7 +71,7 @@ class Finished:
                 continue
             table = table.take(pa.array(taken))
             if text:
-                table = table.add_column(1, TEXT, shards.take(view.url(self.plan.documents), taken, [TEXT])[TEXT])
+                table = table.add_column(1, TEXT, view.take(taken, [TEXT])[TEXT])
             yield table
             if most is not None and (most := most - len(taken)) == 0:
                 return
@@ -100,7 +101,7 @@ class Finished:
         fixed = set(columns)
         for step in self.plan.judged:
             laid = view.laid(step)
-            for name in (n for n in laid.column_names if n not in REASONS):
+            for name in (n for n in laid.column_names if n not in (*REASONS, *NEWEST)):
                 _lay(columns, step.name, name, laid[name], fixed)
         return pa.table(columns)
 

@@ -22,15 +22,23 @@ Count = list[int]  # [documents, bytes]
 
 @dataclass
 class Tally:
-    """Documents and bytes by domain, by stage and reason, and samples. Sum them with `+=`."""
+    """Documents and bytes by domain, by stage and reason, and samples. Sum them with `+=`.
+
+    Bytes are of the text as it was: read, kept at last, or when it was dropped; `cut` has the difference.
+    """
 
     read: dict[str, Count] = field(default_factory=dict)  # domain ->
     kept: dict[str, Count] = field(default_factory=dict)
     dropped: dict[tuple[str, str, str], Count] = field(default_factory=dict)  # (stage, reason, domain) ->
+    cut: dict[tuple[str, str], Count] = field(default_factory=dict)  # (stage, domain) -> [changed, bytes less]
     samples: dict[tuple[str, str], list[tuple[int, str, float, str]]] = field(default_factory=dict)
 
     def __iadd__(self, other: "Tally") -> "Tally":
-        for mine, theirs in ((self.read, other.read), (self.kept, other.kept), (self.dropped, other.dropped)):
+        ours, others = (
+            (self.read, self.kept, self.dropped, self.cut),
+            (other.read, other.kept, other.dropped, other.cut),
+        )
+        for mine, theirs in zip(ours, others, strict=True):
             for key, (documents, size) in theirs.items():  # type: ignore[attr-defined]
                 before = mine.get(key, [0, 0])  # type: ignore[call-overload]
                 mine[key] = [before[0] + documents, before[1] + size]  # type: ignore[index]
@@ -54,12 +62,30 @@ class TallyShard:
         reasons = view.reasons()
         for column in reasons.column_names:
             rows = rows.append_column(column, reasons[column])
-        _count(rows, [DOMAIN], tally.read)
+        original = (
+            rows
+            if not view.rewriting
+            else rows.set_column(rows.schema.get_field_index(BYTES), BYTES, view.original([BYTES])[BYTES])
+        )
+        _count(original, [DOMAIN], tally.read)
         _count(rows.filter(rows["kept"]), [DOMAIN], tally.kept)
         gone = rows.filter(pa.array(~view.kept))
         _count(gone, ["stage", DROP, DOMAIN], tally.dropped)
         _sample(gone, tally, name)
+        _cut(view, original, tally)
         return tally
+
+
+def _cut(view: View, rows: pa.Table, tally: Tally) -> None:
+    """What each stage that rewrites took out of the documents it kept."""
+    before = rows[BYTES].to_numpy()
+    for step in view.rewriting:
+        changed, size = view.changed(step)
+        less = pa.table({DOMAIN: rows[DOMAIN], BYTES: before - size}).filter(pa.array(changed))
+        found: dict[str, Count] = {}
+        _count(less, [DOMAIN], found)
+        tally.cut |= {(step.name, domain): count for domain, count in found.items()}
+        before = np.where(changed, size, before)
 
 
 def _count(rows: pa.Table, keys: list[str], into: dict[Any, Count]) -> None:

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus import shards
-from corpus.documents import DROP, VALUE
+from corpus.documents import BYTES, DROP, TEXT, VALUE
 from corpus.storage import join
+from pipeline.newest import NEWEST, over
 from pipeline.plan import Plan, Step
 
 
@@ -32,11 +33,27 @@ class View:
         return join(self.at, step.folder, f"{self.name}.parquet")
 
     def documents(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """The documents' own columns, all rows."""
+        """The documents' own columns, all rows; of a text that stages rewrote, the newest that the document came to."""
+        table = self.original(columns)
+        moved = [name for name in NEWEST if name in table.column_names]
+        for step in self.rewriting if moved else ():
+            table = over(shards.read(self.url(step), moved), table, self._after(step))
+        return table
+
+    def original(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The documents' own columns as they were read, all rows."""
         return shards.read(self.url(self.plan.documents), columns)
 
+    def take(self, rows: np.ndarray, columns: Sequence[str]) -> pa.Table:
+        """Some rows (ascending) of the documents' own columns, as `documents` gives them."""
+        table = shards.take(self.url(self.plan.documents), rows, columns)
+        moved = [name for name in NEWEST if name in columns]
+        for step in self.rewriting if moved else ():
+            table = over(shards.take(self.url(step), rows, moved), table, self._after(step)[rows])
+        return table
+
     def laid(self, step: Step) -> pa.Table:
-        """What a stage laid, all rows; null where a document was gone before that stage."""
+        """What a stage laid but the text, all rows; null where a document was gone before that stage."""
         table = self._columns[step.name]
         number = self.plan.judged.index(step)
         here = (self.dropped_by < 0) | (self.dropped_by >= number)
@@ -44,10 +61,28 @@ class View:
             return table
         return table.take(pa.array(np.arange(table.num_rows), mask=~here))
 
+    def changed(self, step: Step) -> tuple[np.ndarray, np.ndarray]:
+        """Of a stage that rewrites: which documents it kept and changed, bool [N], and their new bytes, int64 [N]."""
+        size = self._columns[step.name][BYTES].combine_chunks()
+        return size.is_valid().to_numpy(zero_copy_only=False) & self._after(step), size.fill_null(0).to_numpy()
+
+    @cached_property
+    def rewriting(self) -> list[Step]:
+        """Stages that laid a new text, in order."""
+        return [step for step in self.plan.judged if TEXT in shards.schema(self.url(step)).names]
+
+    def _after(self, step: Step) -> np.ndarray:
+        """bool [N]: documents that a stage was given and did not drop."""
+        number = self.plan.judged.index(step)
+        return (self.dropped_by < 0) | (self.dropped_by > number)  # type: ignore[no-any-return]
+
     @cached_property
     def _columns(self) -> dict[str, pa.Table]:
-        """What every stage laid, as it is at rest; a hundredth of the text."""
-        return {step.name: shards.read(self.url(step)) for step in self.plan.judged}
+        """What every stage laid but the text, as it is at rest; a hundredth of the text."""
+        urls = {step.name: self.url(step) for step in self.plan.judged}
+        rewrote = {step.name for step in self.rewriting}
+        columns = {name: [c for c in shards.schema(urls[name]).names if c != TEXT] for name in rewrote}
+        return {name: shards.read(url, columns.get(name)) for name, url in urls.items()}
 
     @cached_property
     def dropped_by(self) -> np.ndarray:

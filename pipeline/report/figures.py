@@ -29,7 +29,7 @@ def figures(
         "run": home.at,
         "digest": result["digest"],
         "documents": {"read": read[0], "kept": kept[0], "dropped": read[0] - kept[0], "quarantined": bad},
-        "bytes": {"read": read[1], "kept": kept[1], "dropped": read[1] - kept[1]},
+        "bytes": _bytes(read[1], kept[1], tally),
         "tokens": result["tokens"],
         "stages": _funnel(plan, tally, spent, per_byte),
         "domains": _domains(tally, result),
@@ -43,6 +43,12 @@ def figures(
     check(report)
     _check_shards(report, markers)
     return report
+
+
+def _bytes(read: int, kept: int, tally: Tally) -> dict[str, int]:
+    """Text read and kept; text of dropped documents; and what was cut out of documents by those that edit."""
+    cut = _sum(tally.cut.values())[1]
+    return {"read": read, "kept": kept, "dropped": read - kept - cut, "cut": cut}
 
 
 def work(plan: Plan, home: Home) -> Spent:
@@ -64,13 +70,16 @@ def _funnel(plan: Plan, tally: Tally, spent: Spent, per_byte: float) -> list[dic
     rows = []
     for step in plan.judged:
         gone = {(r, d): c for (s, r, d), c in tally.dropped.items() if s == step.name}
-        left = [a - b for a, b in zip(here, _sum(gone.values()), strict=True)]
-        rows.append(_row(step, here, left, gone, named.get(step.name), per_byte))
+        edited = _sum(c for (s, _), c in tally.cut.items() if s == step.name)
+        left = [a - b - c for a, b, c in zip(here, _sum(gone.values()), (0, edited[1]), strict=True)]
+        rows.append(_row(step, here, left, gone, named.get(step.name), per_byte, edited))
         here = left
     return rows
 
 
-def _row(step: Step, here: Count, left: Count, gone: dict[Any, Count], spent: Any, per_byte: float) -> dict[str, Any]:
+def _row(
+    step: Step, here: Count, left: Count, gone: dict[Any, Count], spent: Any, per_byte: float, edited: Count
+) -> dict[str, Any]:
     reasons: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     for (reason, _), (documents, size) in sorted(gone.items()):
@@ -86,6 +95,8 @@ def _row(step: Step, here: Count, left: Count, gone: dict[Any, Count], spent: An
         "tokens_out_estimate": round(left[1] * per_byte),
         "dropped": dict(reasons),
         "dropped_bytes": dict(sizes),
+        "documents_edited": edited[0],
+        "bytes_cut": edited[1],
         "cpu_seconds": round(cpu, 3),
         "mb_per_s": round(here[1] / 1e6 / cpu, 1) if cpu else None,
         "peak_rss_mb": round(spent["rss"], 1) if spent else None,
@@ -146,12 +157,14 @@ def _sums(report: dict[str, Any]) -> Iterator[tuple[str, int, int]]:
         total = here = report[what]["read"]
         for stage in report["stages"]:
             yield f"{what} that came to {stage['name']}", stage[f"{what}_in"], here
-            here -= sum(stage[dropped].values())
+            here -= sum(stage[dropped].values()) + (stage["bytes_cut"] if what == "bytes" else 0)
             yield f"{what} that {stage['name']} left", stage[f"{what}_out"], here
         yield f"{what} kept", report[what]["kept"], here
-        yield f"{what} dropped", report[what]["dropped"], total - here
+        cut = report["bytes"]["cut"] if what == "bytes" else 0
+        yield f"{what} dropped", report[what]["dropped"], total - here - cut
         for key in ("read", "kept"):
             yield f"{what} {key}, over domains,", sum(one[what][key] for one in domains), report[what][key]
+    yield "bytes cut, over stages,", sum(stage["bytes_cut"] for stage in report["stages"]), report["bytes"]["cut"]
     yield "tokens, over domains,", sum(one["tokens"] for one in domains), report["tokens"]
     yield "bad records, over causes,", sum(report["quarantined"].values()), report["documents"]["quarantined"]
 

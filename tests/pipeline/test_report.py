@@ -59,10 +59,13 @@ def reports(draw):
     dropped = draw(st.lists(reasons, max_size=4))
     kept = draw(st.integers(0, 100))
     read = kept + sum(sum(one.values()) for one in dropped)
-    tokens, here, funnel = draw(st.integers(0, 10**6)), read, []
+    tokens, here, funnel, cut = draw(st.integers(0, 10**6)), read, [], 0
     for number, gone in enumerate(dropped):
         left = here - sum(gone.values())
-        sizes = {"documents_in": here, "documents_out": left, "bytes_in": 7 * here, "bytes_out": 7 * left}
+        less = draw(st.integers(-left, 6 * left))  # an edit may make text longer
+        sizes = {"documents_in": here, "documents_out": left, "bytes_in": 7 * here - cut}
+        cut += less
+        sizes |= {"bytes_out": 7 * left - cut, "documents_edited": left, "bytes_cut": less}
         spent = {"tokens_out_estimate": left, "cpu_seconds": 1.0, "mb_per_s": 2.0, "peak_rss_mb": 3.0}
         gone_bytes = {reason: 7 * count for reason, count in gone.items()}
         funnel.append({"name": f"stage{number}", "dropped": gone, "dropped_bytes": gone_bytes} | sizes | spent)
@@ -71,13 +74,14 @@ def reports(draw):
     shares = [b - a for a, b in zip([0, *cuts], [*cuts, 100], strict=True)]
     domains = {f"domain{n}": _domain(read, kept, tokens, share, n == 0) for n, share in enumerate(shares)}
     _balance(domains, read, kept, tokens)
+    next(iter(domains.values()))["bytes"]["kept"] -= cut
     bad = draw(reasons)
     return {
         "name": "planted",
         "run": "runs/planted",
         "digest": "0" * 32,
         "documents": {"read": read, "kept": kept, "dropped": read - kept, "quarantined": sum(bad.values())},
-        "bytes": {"read": 7 * read, "kept": 7 * kept, "dropped": 7 * (read - kept)},
+        "bytes": {"read": 7 * read, "kept": 7 * kept - cut, "dropped": 7 * (read - kept), "cut": cut},
         "tokens": tokens,
         "stages": funnel,
         "domains": domains,
@@ -106,6 +110,7 @@ def _balance(domains, read, kept, tokens):
 
 
 CHECKED = {"read", "kept", "dropped", "quarantined", "documents_in", "documents_out", "bytes_in", "bytes_out", "tokens"}
+CHECKED |= {"cut", "bytes_cut"}
 
 
 def figures_of(value, path=()):
@@ -168,7 +173,8 @@ def wide(count):
     }
     total = sum(range(1, count + 1))
     sizes = {"read": total, "kept": total, "dropped": 0}
-    whole = {"documents": sizes | {"quarantined": 0}, "bytes": sizes, "tokens": total, "stages": [], "domains": domains}
+    documents, size = sizes | {"quarantined": 0}, sizes | {"cut": 0}
+    whole = {"documents": documents, "bytes": size, "tokens": total, "stages": [], "domains": domains}
     rest = {"quarantined": {}, "samples": [], "work": {}, "seconds": 0, "peak_rss_mb": 0, "manifest": None}
     return {"name": "wide", "run": "wide", "digest": "0" * 32} | whole | rest
 
