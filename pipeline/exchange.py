@@ -9,7 +9,7 @@ the order of the tasks, whoever ran them.
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 import numpy as np
@@ -24,6 +24,17 @@ SUFFIX = ".rows"
 _MAGIC = b"WINNOWX1"
 _TAIL = 8 + 4 + len(_MAGIC)  # length and CRC-32 of the index, magic
 _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+class Damaged(ShardError):
+    """A file of rows on the move is not what was written. It can be made again: its task is known by its name."""
+
+    def __init__(self, url: str, cause: str) -> None:
+        super().__init__(url, cause)  # both, so that the error travels between processes
+        self.url, self.cause = url, cause
+
+    def __str__(self) -> str:
+        return f"{self.url}: damaged ({self.cause}). Remove it and run again to rebuild it."
 
 
 def spread(key: np.ndarray, parts: int) -> np.ndarray:
@@ -68,12 +79,16 @@ def _stream(rows: pa.Table) -> pa.Buffer:
 
 
 def gather(urls: Sequence[str], part: int, schema: pa.Schema) -> pa.Table:
-    """The rows of one partition from all files, in `schema`. ShardError where a file is cut short or altered."""
-    found = [rows for url in urls if (rows := _part(url, str(part))) is not None]
-    return pa.concat_tables([schema.empty_table(), *found])
+    """The rows of one partition from all files, in `schema`. Damaged where a file is cut short or altered."""
+    return pa.concat_tables([schema.empty_table(), *streams(urls, part, schema)])
 
 
-def _part(url: str, part: str) -> pa.Table | None:
+def streams(urls: Sequence[str], part: int, schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows of one partition file by file, those columns that `schema` names; nothing for a file without any."""
+    return (rows for url in urls if (rows := _part(url, str(part), schema)) is not None)
+
+
+def _part(url: str, part: str, schema: pa.Schema) -> pa.Table | None:
     with opened(url) as file:
         try:
             place, size, crc = _index(file).get(part, (0, 0, 0))
@@ -81,9 +96,16 @@ def _part(url: str, part: str) -> pa.Table | None:
             stream = file.read(size)
             if zlib.crc32(stream) != crc:
                 raise ValueError(f"partition {part} does not have the checksum it was written with")
-            return pa.ipc.open_stream(stream).read_all() if size else None
+            return _rows(stream, schema) if size else None
         except (ValueError, OSError) as error:  # json's and Arrow's errors are ValueErrors
-            raise ShardError(f"{url}: damaged ({error}). Remove it and run again to rebuild it.") from error
+            raise Damaged(url, str(error)) from error
+
+
+def _rows(stream: bytes, schema: pa.Schema) -> pa.Table:
+    """Columns that are not asked for are not unpacked."""
+    there = pa.ipc.open_stream(stream).schema.names
+    fields = [there.index(name) for name in schema.names]
+    return pa.ipc.open_stream(stream, options=pa.ipc.IpcReadOptions(included_fields=fields)).read_all()
 
 
 def parts_in(url: str) -> list[int]:

@@ -18,11 +18,14 @@ from corpus.source import VERSION as READER_VERSION
 from corpus.source import Unit
 from corpus.storage import exists
 from corpus.units import content_hash, units
+from pipeline import index
 from pipeline.fingerprint import fingerprint
 from pipeline.home import FINISHED, STEPS, Home
 from pipeline.inputs import Inputs
 from pipeline.recipe import Recipe, dump, names
 from stages.base import TEXT, WORDS, Global, Stage
+from stages.deduplication import Deduplication
+from stages.ordering import places
 
 DOCUMENTS, TOKENIZER, KEPT = "documents", "tokenizer", "kept"
 
@@ -131,9 +134,10 @@ def plan(recipe: Recipe, home: Home | None = None) -> Plan:
 
 
 def _check_columns(recipe: Recipe) -> None:
-    """RecipeError where a stage reads a column that no source and no stage before it has."""
-    known = {TEXT, WORDS, ID, DOMAIN, *(name for source in recipe.sources for name in source.fields)}
-    for name, stage in zip(names(recipe), recipe.stages, strict=True):
+    """RecipeError where a stage goes by a column that no source and no stage before it has, or by no such index."""
+    fields = [name for source in recipe.sources for name in source.fields]
+    known = {TEXT, WORDS, ID, DOMAIN, *fields}
+    for number, (name, stage) in enumerate(zip(names(recipe), recipe.stages, strict=True)):
         for column in stage.reads:
             if column not in known:
                 near = get_close_matches(column, known, 1)
@@ -142,6 +146,9 @@ def _check_columns(recipe: Recipe) -> None:
                     f"{name}: it reads a column {column!r}, which no stage before it lays and no source has; {hint}"
                     f"There are: {', '.join(sorted(known - {WORDS}))}. A source's own are named by its `fields`."
                 )
+        if isinstance(stage, Deduplication):
+            places(stage.prefer, "", fields, [("", earlier) for earlier in recipe.stages[:number]])
+            index.check(stage)
         known |= set(stage.adds)
 
 
@@ -170,6 +177,8 @@ def _steps(recipe: Recipe, inputs: dict[str, str]) -> list[Step]:
         own = parts | {"before": seen}
         if isinstance(stage, Global):
             own |= {"settings": _settings(stage, (*stage.advisory, *stage.judging))}
+            if isinstance(stage, Deduplication):
+                own.pop("files", None)  # an index is compared with; it makes no keys
             steps.append(Step(name, "emit", f"{number:02d}-{name}.emit-{fingerprint(own)}", own, stage, turn))
             joined = parts | {"before": all_before, "inputs": content}
             all_before = fingerprint(joined)

@@ -26,6 +26,7 @@ from pipeline.report.figures import figures
 from pipeline.spent import Spent
 from pipeline.tally import Tally, TallyShard
 from pipeline.tokenize import Tokenizer
+from stages.ordering import Place, places
 
 BATCH_ROWS = 1_024
 """Documents in flight at a time, fewer where they are long (shards.batches). The result does not depend on it."""
@@ -169,15 +170,23 @@ class Run:
                 newest=self._newest(the_plan, before),
                 emitted=next(path(s.folder) for s in one.reading if s.kind == "emit" and s.name == step.name),
                 folder=path(step.folder),
-                before=tuple(path(s.folder) for s in before if s.kind == "global"),
+                before=tuple(path(s.folder) for s in before),
                 shards=tuple(names),
                 rows=tuple(part["rows"] for part in shards),
-                parts=partitions(sum(part["bytes"] for part in shards)),
+                parts=partitions(sum(part["bytes"] for part in shards), sum(part["rows"] for part in shards)),
+                columns=self._places(the_plan, step, before),
             )
             with self.progress.step(step.name, 0) as advance:
                 for spent in compare(all_, self.engine):
                     self._log(step.name, step.folder, [step.folder], spent)
                     advance(1)
+
+    def _places(self, the_plan: Plan, step: Step, before: Sequence[Step]) -> dict[str, Place]:
+        """Where the columns lie by which a stage chooses keepers."""
+        folder = self.home.path(the_plan.documents.folder)
+        fields = [name for source in self.recipe.sources for name in source.fields]
+        laid = [(self.home.path(s.folder), s.stage) for s in before if s.stage]
+        return places(step.stage.prefer, folder, fields, laid)  # type: ignore[union-attr]
 
     def _count(self, the_plan: Plan, names: Sequence[str]) -> Tally:
         tally = Tally()

@@ -23,13 +23,17 @@ from corpus.buffers import total_bytes  # noqa: E402
 from corpus.classes import classes, folds  # noqa: E402
 from corpus.documents import Batch  # noqa: E402
 from corpus.hashing import digest128, hash64  # noqa: E402
-from corpus.words import words  # noqa: E402
+from corpus.words import Words, words  # noqa: E402
 from stages import measures  # noqa: E402
 from stages.exact import Exact  # noqa: E402
 from stages.gopher_quality import GopherQuality  # noqa: E402
 from stages.minhash import MinHash  # noqa: E402
+from stages.normalisation import DATATROVE, PLAIN, normalised  # noqa: E402
+from stages.shingles import char_shingles, datatrove_shingles, shingles  # noqa: E402
+from stages.signatures import SCHEMES, bands, signatures  # noqa: E402
 
 RUNS = 9
+NGRAM, CHARS, BANDS, PLACES = 5, 24, 14, 112  # words (FineWeb) and characters (NeMo) a shingle; FineWeb's 14 x 8
 MOST = 32_000_000  # bytes of text: seconds, not minutes
 SETS = (
     "books__english*",
@@ -98,8 +102,24 @@ def timings(text: pa.Array) -> dict[str, float]:
         "digest128": seconds(lambda: digest128(text)),
         **{f"measures.{name}": seconds(lambda walk=walk: walk(batch)) for name, walk in walks.items()},
         "gopher_quality beyond words": seconds(gopher),
+        **keys(text, found),
         "minhash keys beyond words": seconds(lambda: MinHash().emit(batch)),
         "exact keys": seconds(lambda: Exact().emit(Batch(rows))),
+    }
+
+
+def keys(text: pa.Array, found: Words) -> dict[str, float]:
+    """CPU-seconds from text to signatures of FineWeb's 112 places: whole, then step by step."""
+    simple, grams = normalised(text, DATATROVE), shingles(found, NGRAM)
+    signed = signatures(*grams, "affine32", PLACES, 1)
+    return {
+        "words to signatures": seconds(lambda: signatures(*shingles(words(text), NGRAM), "affine32", PLACES, 1)),
+        "normalised": seconds(lambda: normalised(text, PLAIN)),
+        "shingles": seconds(lambda: shingles(found, NGRAM)),
+        "shingles.char": seconds(lambda: char_shingles(text, CHARS)),
+        "shingles.datatrove": seconds(lambda: datatrove_shingles(simple, NGRAM)),
+        **{f"signatures.{s}": seconds(lambda s=s: signatures(*grams, s, PLACES, 1)) for s in SCHEMES},
+        "bands": seconds(lambda: bands(signed, BANDS)),
     }
 
 

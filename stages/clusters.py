@@ -1,65 +1,78 @@
-"""Clusters of duplicates: links are drawn to the best document, joined to stars, then judged on text.
+"""Components of a graph of documents: rows that share a key are linked, links are drawn together to stars.
 
-A node is a document: its address and its rank, a number that is smaller for a better document. Nodes are
-ordered by (rank, address), a total order on content, so the least node of a cluster is its keeper and
-nothing depends on arrival. Connected components by alternating large-star and small-star (Kiveris et al.
-2014, Connected Components in MapReduce and Beyond): every turn is a map over partitions of nodes.
+A node is a document's address, and the least address of a component is its centre: a name for the component and
+nothing more, since which document is kept is decided later, on content. Within a shard by union-find; between
+shards by alternating large-star and small-star (Kiveris et al. 2014, Connected Components in MapReduce and
+Beyond), where every turn is a map over partitions of nodes. A turn takes about 100 B for each link it holds.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from numba import njit
 
-from corpus.documents import DROP, ID, VALUE, Batch
-from corpus.hashing import hash64
-from stages.base import Column, Global
+from corpus.hashing import mix64
 
-LINKS = pa.schema([("node", pa.int64()), ("rank", pa.uint64()), ("other", pa.int64()), ("other_rank", pa.uint64())])
+LINKS = pa.schema([("node", pa.int64()), ("other", pa.int64())])
 """A link from one node to another; the first column is the key by which links are partitioned."""
 
-DUPLICATE = {
-    "duplicate_of": Column(pa.string(), "id of the document kept in place of this one"),
-    "similarity": Column(pa.float64(), "exact similarity of the two texts, 0 to 1"),
-    "cluster": Column(pa.string(), "id of the keeper of this document's cluster, on keeper and members"),
-    "cluster_size": Column(pa.int64(), "documents in the cluster, the keeper included"),
-}
-
-_LONGEST = np.uint64(2**32 - 1)
+KEYED = pa.schema([("key", pa.uint64()), ("key2", pa.uint64()), ("row", pa.int64())])
+"""What a stage emits: a 128-bit key and the document that has it, one row for each key of a document."""
 
 
-def ranks(batch: Batch) -> np.ndarray:
-    """uint64 [N], smaller is better: the longest text first (bytes), then by a hash of the id."""
-    starts, _ = batch.utf8
-    size = np.minimum(np.diff(starts).astype(np.uint64), _LONGEST)
-    return ((_LONGEST - size) << np.uint64(32)) | (hash64(batch.column(ID), 1) >> np.uint64(32))
+def combined(rows: pa.Table, documents: int) -> tuple[np.ndarray, np.ndarray]:
+    """What is known of components from one shard alone.
+
+    rows: KEYED, rows in [0, documents), in any order.
+    Returns the places in `rows` of the first row of each key, int64 [K], and the least row of each document's
+    component, int64 [documents]. So K rows stand for all: a key that every document of a shard has is one.
+    """
+    key, key2, row = (rows[name].to_numpy() for name in KEYED.names)
+    return _combined(key, key2, row, documents)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Deduplication(Global):
-    """What Exact and MinHash share: rows with one key are linked to the best of them."""
+@njit(nogil=True, cache=True)
+def _combined(key, key2, row, documents):  # type: ignore[no-untyped-def]
+    """A hash table of keys with linear probing, at most half full; keys are hashes, so probes are short."""
+    size = np.int64(4)
+    while size < 2 * len(key):
+        size *= 2
+    slots, mask = np.full(size, -1, np.int64), np.uint64(size - 1)
+    parent, first, count = np.arange(documents), np.empty(len(key), np.int64), 0
+    for i in range(len(key)):
+        slot = mix64(key[i]) & mask
+        while slots[slot] >= 0 and (key[slots[slot]] != key[i] or key2[slots[slot]] != key2[i]):
+            slot = (slot + np.uint64(1)) & mask
+        if slots[slot] < 0:
+            slots[slot] = first[count] = i
+            count += 1
+        else:
+            _unite(parent, row[slots[slot]], row[i])
+    for n in range(documents):
+        parent[n] = parent[parent[n]]  # a parent is smaller, so its own root is known by now
+    return first[:count], parent
 
-    @property
-    def adds(self) -> dict[str, Column]:
-        return DUPLICATE
 
-    def emitted(self) -> pa.Schema:
-        return pa.schema([("key", pa.uint64()), ("key2", pa.uint64()), ("row", pa.int64()), ("rank", pa.uint64())])
+@njit(nogil=True, cache=True)
+def _unite(parent, a, b):  # type: ignore[no-untyped-def]
+    """Hang the greater root below the less; paths are halved on the way."""
+    while parent[a] != a:
+        parent[a] = parent[parent[a]]
+        a = parent[a]
+    while parent[b] != b:
+        parent[b] = parent[parent[b]]
+        b = parent[b]
+    parent[max(a, b)] = min(a, b)
 
-    def match(self, rows: pa.Table) -> pa.Table:
-        """Links both ways between every row and the best row of its 128-bit key."""
-        key, key2, node, rank = (rows[name].to_numpy() for name in ("key", "key2", "address", "rank"))
-        order = np.lexsort((node, rank, key2, key))
-        key, key2, node, rank = key[order], key2[order], node[order], rank[order]
-        first = _firsts(key, key2)
-        best = np.maximum.accumulate(np.where(first, np.arange(len(key)), 0))
-        member = ~first & (node != node[best])
-        return both_ways(node[member], rank[member], node[best][member], rank[best][member])
 
-    def settle(self, links: pa.Table, turn: int) -> pa.Table:
-        """One turn over the links of some nodes: large-star on even turns, small-star on odd ones."""
-        return small_star(links) if turn % 2 else large_star(links)
+def matched(rows: pa.Table) -> pa.Table:
+    """Links both ways between every row and the least node of its 128-bit key. rows: key, key2, node."""
+    key, key2, node = (column.to_numpy() for column in rows.columns)
+    order = np.lexsort((node, key2, key))
+    key, key2, node = key[order], key2[order], node[order]
+    first = _firsts(key, key2)
+    least = np.maximum.accumulate(np.where(first, np.arange(len(key)), 0))
+    member = ~first & (node != node[least])
+    return both_ways(node[member], node[least][member])
 
 
 def _firsts(*sorted_columns: np.ndarray) -> np.ndarray:
@@ -69,22 +82,21 @@ def _firsts(*sorted_columns: np.ndarray) -> np.ndarray:
     return first
 
 
-def _table(node: np.ndarray, rank: np.ndarray, other: np.ndarray, other_rank: np.ndarray) -> pa.Table:
-    return pa.table([node, rank, other, other_rank], schema=LINKS)
-
-
-def both_ways(node: np.ndarray, rank: np.ndarray, other: np.ndarray, other_rank: np.ndarray) -> pa.Table:
+def both_ways(node: np.ndarray, other: np.ndarray) -> pa.Table:
     """Links in both directions, each once, sorted."""
-    return distinct(pa.concat_tables([_table(node, rank, other, other_rank), _table(other, other_rank, node, rank)]))
+    return _distinct(np.r_[node, other], np.r_[other, node])
 
 
 def distinct(links: pa.Table) -> pa.Table:
-    """The links sorted by node, then by the other end's place in the order, each once."""
-    node, rank, other, other_rank = (c.to_numpy() for c in links.columns)
-    order = np.lexsort((other, other_rank, node))
-    node, rank, other, other_rank = node[order], rank[order], other[order], other_rank[order]
+    """The links sorted by node, then by the other end, each once."""
+    return _distinct(links["node"].to_numpy(), links["other"].to_numpy())
+
+
+def _distinct(node: np.ndarray, other: np.ndarray) -> pa.Table:
+    order = np.lexsort((other, node))
+    node, other = node[order], other[order]
     once = _firsts(node, other)
-    return _table(node[once], rank[once], other[once], other_rank[once])
+    return pa.table([node[once], other[once]], schema=LINKS)
 
 
 def large_star(links: pa.Table) -> pa.Table:
@@ -92,15 +104,10 @@ def large_star(links: pa.Table) -> pa.Table:
 
     links: both ways, all of every node present, as `distinct` gives them.
     """
-    node, rank, other, other_rank = (c.to_numpy() for c in links.columns)
-    if len(node) == 0:
-        return links
-    nearest = _group_first(node)
-    own = _before(rank, node, other_rank[nearest], other[nearest])
-    least = np.where(own, node, other[nearest])
-    least_rank = np.where(own, rank, other_rank[nearest])
-    larger = _before(rank, node, other_rank, other)
-    return distinct(_table(other[larger], other_rank[larger], least[larger], least_rank[larger]))
+    node, other = links["node"].to_numpy(), links["other"].to_numpy()
+    least = np.minimum(node, other[_group_first(node)])
+    larger = node < other
+    return _distinct(other[larger], least[larger])
 
 
 def small_star(links: pa.Table) -> pa.Table:
@@ -108,14 +115,10 @@ def small_star(links: pa.Table) -> pa.Table:
 
     links: from the larger end to the smaller, all of every node present, as `large_star` gives them.
     """
-    node, rank, other, other_rank = (c.to_numpy() for c in links.columns)
-    if len(node) == 0:
-        return links
+    node, other = links["node"].to_numpy(), links["other"].to_numpy()
     nearest = _group_first(node)
-    least, least_rank = other[nearest], other_rank[nearest]
     first = nearest == np.arange(len(node))  # the row of a node's least neighbour stands for the node itself
-    from_node, from_rank = np.where(first, node, other), np.where(first, rank, other_rank)
-    return both_ways(from_node, from_rank, least, least_rank)
+    return both_ways(np.where(first, node, other), other[nearest])
 
 
 def _group_first(node: np.ndarray) -> np.ndarray:
@@ -123,40 +126,19 @@ def _group_first(node: np.ndarray) -> np.ndarray:
     return np.maximum.accumulate(np.where(_firsts(node), np.arange(len(node)), 0))
 
 
-def _before(rank: np.ndarray, node: np.ndarray, other_rank: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return (rank < other_rank) | ((rank == other_rank) & (node < other))
+def members(pairs: pa.Table, stars: pa.Table) -> pa.Table:
+    """Every clustered document of a shard with its centre, sorted by node.
 
-
-VERDICT = pa.schema(
-    [
-        pa.field("node", pa.int64()),
-        pa.field(DROP, pa.string()),
-        pa.field(VALUE, pa.float64()),
-        *[pa.field(name, column.type) for name, column in DUPLICATE.items()],
-    ]
-)
-"""What is decided of a clustered document; the first column is its address."""
-
-
-def verdicts(rows: pa.Table, keeper: np.ndarray, similarity: np.ndarray, reason: str) -> pa.Table:
-    """Verdicts on clustered documents, given the row of each one's keeper.
-
-    rows: `node` and `id`; keeper: int64 [N], the row index of the keeper (its own for a keeper);
-    similarity: float64 [N] to that keeper. Documents alone in their cluster get no verdict.
+    pairs: (node, other), document to the least of its component within the shard, where that is another.
+    stars: (node, other), that least document to its centre, where it has one; a centre to itself.
     """
-    size = np.bincount(keeper, minlength=len(keeper))[keeper]
-    ids = rows[ID].combine_chunks()
-    keeper_ids = ids.take(pa.array(keeper))
-    dropped = keeper != np.arange(len(keeper))
-    none = pa.nulls(len(keeper), pa.string())
-    gone = pa.array(dropped)
-    columns = [
-        rows["node"].combine_chunks(),
-        pc.if_else(gone, reason, none),
-        pc.if_else(gone, similarity, None),
-        pc.if_else(gone, keeper_ids, none),
-        pc.if_else(gone, similarity, None),
-        keeper_ids,
-        pa.array(size),
-    ]
-    return pa.table(columns, schema=VERDICT).filter(pa.array(size > 1))
+    stars = distinct(stars)
+    star, centre = stars["node"].to_numpy(), stars["other"].to_numpy()
+    node, root = pairs["node"].to_numpy(), pairs["other"].to_numpy()
+    roots = np.union1d(star, root)
+    nodes, of = np.r_[roots, node], np.r_[roots, root]
+    place = np.searchsorted(star, of).clip(max=max(0, len(star) - 1))
+    known = star[place] == of if len(star) else np.zeros(len(of), bool)
+    to = np.where(known, centre[place], of) if len(star) else of
+    order = np.argsort(nodes, kind="stable")
+    return pa.table([nodes[order], to[order]], schema=LINKS)

@@ -1,166 +1,148 @@
 """Near-duplicates: LSH proposes, text decides.
 
-Keys are the bands of a MinHash signature (Broder 1997) of a text's word n-grams. Two texts that share a
-share s of their n-grams share a given band of r values with chance s**r, and some band of b with chance
+Keys are the bands of a MinHash signature (Broder 1997) of a text's n-grams. Two texts that share a share s of
+their n-grams share a given band of r values with chance s**r, and some band of b with chance
 1 - (1 - s**r)**b: 0.924 at s = 0.8 with the default 14 x 8 (FineWeb's). Candidates are then compared as
 sets of n-grams, exactly, and only what is at least `least` similar to its keeper is dropped.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from corpus.documents import ID, TEXT, Batch
 from corpus.errors import RecipeError
-from corpus.hashing import combine
+from corpus.words import words
 from stages.base import WORDS
-from stages.clusters import Deduplication, ranks, verdicts
-from stages.shingles import jaccard, shingles
-
-REASON = "near duplicate"
+from stages.deduplication import SPLIT, Deduplication
+from stages.normalisation import DATATROVE, Normalisation, normalised
+from stages.shingles import UNLIMITED, char_shingles, datatrove_shingles, shingles
+from stages.signatures import Scheme, bands, signatures
+from stages.verification import KEEPERS, leaders, sets
 
 MOST_HASHES = 10_000
 
-KEEPERS = 16
-"""Most keepers one candidate cluster is split into. Of 1,700 candidate clusters in licences, modules and
-manuals none needed more than 9; documents left over are kept, since nothing showed them to be duplicates."""
+ON_DEVICES = ("affine32", "affine64", "datatrove")
+"""Schemes that torch knows as well, bit for bit: stages/signatures_torch.py, which is imported only where asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MinHash(Deduplication):
-    """Drop documents whose word n-grams are nearly those of a better document."""
+    """Drop documents whose n-grams are nearly those of a better document."""
 
+    shingle: Literal["word", "char", "datatrove"] = "word"
     ngram: int = 5
+    case: Literal["keep", "lower"] = "keep"
+    digits: Literal["keep", "zero"] = "keep"
+    punctuation: Literal["keep", "space", "datatrove"] = "keep"
+    white_space: Literal["keep", "squeeze"] = "keep"
+    diacritics: Literal["keep", "strip", "nfkc"] = "keep"
+    most_shingles: int | None = None
+    scheme: Scheme = "affine32"
     bands: int = 14
     rows: int = 8
-    least: float = 0.8  # exact Jaccard similarity to the keeper
+    threshold: float | None = None
     seed: int = 1
+    device: Literal["cpu", "cuda"] = "cpu"
+    measure: Literal["jaccard", "containment"] = "jaccard"
+    least: float = 0.8  # exact similarity to the keeper
 
     name = "minhash"
-    reads = (TEXT, WORDS)
     evidence = (ID, TEXT)
-    judging = ("least",)
+    most_keepers = KEEPERS
+    judging = (*Deduplication.judging, "measure", "least")
+    advisory: ClassVar[tuple[str, ...]] = (*Deduplication.advisory, "device")  # a GPU's bits are a core's
 
     def __post_init__(self) -> None:
-        if min(self.ngram, self.bands, self.rows) < 1 or not 0 < self.least <= 1:
+        super().__post_init__()
+        _check_numbers(self)
+        if self.shingle == "datatrove" and self.normalisation != Normalisation():
             raise RecipeError(
-                f"minhash: ngram {self.ngram}, bands {self.bands} and rows {self.rows} must be at least 1, "
-                f"and least {self.least} above 0 and at most 1"
+                "minhash: shingle datatrove normalises as datatrove does; leave out case, digits, punctuation, "
+                "white_space and diacritics"
             )
-        if self.bands * self.rows > MOST_HASHES:
-            raise RecipeError(
-                f"minhash: {self.bands:,} bands of {self.rows:,} rows are {self.bands * self.rows:,} hashes a "
-                f"document; at most {MOST_HASHES:,}. RefinedWeb's 450 x 20 are 9,000."
-            )
+        if self.device != "cpu" and self.scheme not in ON_DEVICES:
+            raise RecipeError(f"minhash: no {self.scheme} on {self.device}; there are: {', '.join(ON_DEVICES)}")
+
+    @property
+    def reads(self) -> tuple[str, ...]:  # type: ignore[override]  # settings name it
+        """The text; the shared word pass where its words are the shingles'."""
+        return (TEXT, WORDS) if self.shingle == "word" and self.normalisation == Normalisation() else (TEXT,)
+
+    @property
+    def reason(self) -> str:
+        return "near duplicate"
 
     @cached_property
-    def permutations(self) -> tuple[np.ndarray, np.ndarray]:
-        """a (odd) and b, uint32 [bands * rows], as datasketch 2.0's `affine32` draws them from `seed`."""
-        draw, size = np.random.RandomState(self.seed), self.bands * self.rows
-        a = draw.randint(0, 1 << 31, size, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
-        return a, draw.randint(0, 1 << 32, size, dtype=np.uint32)
-
-    def signatures(self, batch: Batch) -> np.ndarray:
-        """uint32 [N, bands * rows]; a text without words has the largest value in every place."""
-        first, values = shingles(batch.words, self.ngram)
-        return _signatures(first, values, *self.permutations)
-
-    def emit(self, batch: Batch) -> pa.Table:
-        has_words = np.flatnonzero(np.diff(batch.words.first) > 0)
-        key, key2 = _bands(self.signatures(batch)[has_words], self.bands)
-        rank = ranks(batch)[has_words]
-        return pa.table(
-            [key.ravel(), key2.ravel(), np.repeat(has_words, self.bands), np.repeat(rank, self.bands)],
-            schema=self.emitted(),
+    def normalisation(self) -> Normalisation:
+        """What is done to a text before its shingles; words are case-folded and free of punctuation anyway."""
+        return Normalisation(
+            case=self.case,
+            digits=self.digits,
+            punctuation=self.punctuation,
+            white_space=self.white_space,
+            diacritics=self.diacritics,
         )
 
+    @cached_property
+    def banding(self) -> tuple[int, int]:
+        """Bands, and rows in a band: as given, or best for `threshold` with at most as many hashes."""
+        if self.threshold is None:
+            return self.bands, self.rows
+        from stages.curve import bands_for  # it draws with rich, 50 ms to import
+
+        return bands_for(self.threshold, self.bands * self.rows)
+
+    def shingles(self, batch: Batch, most: int = UNLIMITED) -> tuple[np.ndarray, np.ndarray]:
+        """Offsets int64 [N + 1] and hashes uint64 of every text's first `most` shingles."""
+        if self.shingle == "datatrove":
+            return datatrove_shingles(normalised(batch.text, DATATROVE), self.ngram, most)
+        if self.shingle == "char":
+            return char_shingles(normalised(batch.text, self.normalisation), self.ngram, most)
+        plain = self.normalisation == Normalisation()
+        return shingles(batch.words if plain else words(normalised(batch.text, self.normalisation)), self.ngram, most)
+
+    def signatures(self, first: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """[N, bands * rows], as stages.signatures has them, on the device asked for."""
+        places = int(np.prod(self.banding))
+        if self.device == "cpu":
+            return signatures(first, values, self.scheme, places, self.seed)
+        from stages import signatures_torch
+
+        return signatures_torch.signatures(first, values, self.scheme, places, self.seed, self.device)
+
+    def emit(self, batch: Batch) -> pa.Table:
+        """A row for each band of each document that has shingles."""
+        first, values = self.shingles(batch, self.most_shingles or UNLIMITED)
+        there = np.flatnonzero(np.diff(first) > 0)
+        key, key2 = bands(self.signatures(first, values)[there], self.banding[0])
+        return pa.table([key.ravel(), key2.ravel(), np.repeat(there, self.banding[0])], schema=self.emitted())
+
     def verify(self, texts: pa.Table) -> pa.Table:
-        """Split every candidate cluster into keepers and the documents at least `least` similar to one."""
+        """SPLIT: every candidate cluster as keepers and the documents at least `least` similar to one.
+
+        By all their shingles, however many of them were hashed to find candidates.
+        """
         batch = Batch(texts.select([TEXT]).combine_chunks().to_batches()[0])
-        first, values = shingles(batch.words, self.ngram)
-        first, values = _sets(first, values)
-        keeper, similarity = _split(texts["cluster"].to_numpy(), first, values, self.least, KEEPERS)
-        return verdicts(texts, keeper, similarity, REASON)
+        own, contained = sets(*self.shingles(batch)), self.measure == "containment"
+        keeper, similarity = leaders(texts["cluster"].to_numpy(), *own, self.least, self.most_keepers, contained)
+        return pa.table([keeper, similarity], schema=SPLIT)
 
 
-@njit(nogil=True, cache=True)
-def _signatures(first: np.ndarray, values: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    least = np.full((len(first) - 1, len(a)), np.uint32(0xFFFFFFFF), np.uint32)
-    for n in range(len(first) - 1):
-        row = least[n]
-        for i in range(first[n], first[n + 1]):
-            h = _fmix32(np.uint32(values[i]))
-            for k in range(len(a)):  # one AVX-512 multiply-add for 16 permutations
-                row[k] = min(row[k], np.uint32(a[k] * h + b[k]))
-    return least
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _fmix32(h: np.uint32) -> np.uint32:
-    """MurmurHash3's finalizer: a bijection of uint32 that spreads every bit."""
-    h = np.uint32(h ^ (h >> np.uint32(16)))
-    h = np.uint32(h * np.uint32(0x85EBCA6B))
-    h = np.uint32(h ^ (h >> np.uint32(13)))
-    h = np.uint32(h * np.uint32(0xC2B2AE35))
-    return np.uint32(h ^ (h >> np.uint32(16)))
-
-
-@njit(nogil=True, cache=True)
-def _bands(signatures: np.ndarray, bands: int) -> tuple[np.ndarray, np.ndarray]:
-    """128-bit keys of each band, uint64 [N, bands] twice; the band's number is part of its key."""
-    rows = signatures.shape[1] // bands
-    key = np.empty((len(signatures), bands), np.uint64)
-    key2 = np.empty((len(signatures), bands), np.uint64)
-    for n in range(len(signatures)):
-        for band in range(bands):
-            h, g = np.uint64(2 * band), np.uint64(2 * band + 1)
-            for r in range(band * rows, (band + 1) * rows):
-                h, g = combine(h, np.uint64(signatures[n, r])), combine(g, np.uint64(signatures[n, r]))
-            key[n, band], key2[n, band] = h, g
-    return key, key2
-
-
-@njit(nogil=True, cache=True)
-def _sets(first: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The shingles of each document sorted and each once."""
-    out, ends = np.empty_like(values), np.zeros_like(first)
-    size = 0
-    for n in range(len(first) - 1):
-        ordered = np.sort(values[first[n] : first[n + 1]])
-        for i in range(len(ordered)):
-            if i == 0 or ordered[i] != ordered[i - 1]:
-                out[size] = ordered[i]
-                size += 1
-        ends[n + 1] = size
-    return ends, out[:size]
-
-
-@njit(nogil=True, cache=True)
-def _split(
-    cluster: np.ndarray, first: np.ndarray, values: np.ndarray, least: float, keepers: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Keeper row and similarity of each document. Rows of a cluster are adjacent, the best first."""
-    keeper, similarity = np.arange(len(cluster)), np.ones(len(cluster))
-    start = 0
-    while start < len(cluster):
-        stop = start + 1
-        while stop < len(cluster) and cluster[stop] == cluster[start]:
-            stop += 1
-        open_ = np.ones(stop - start, np.bool_)
-        for _ in range(keepers):
-            k = start
-            while k < stop and not open_[k - start]:
-                k += 1
-            if k == stop:
-                break
-            open_[k - start] = False
-            for m in range(k + 1, stop):
-                if open_[m - start]:
-                    s = jaccard(values[first[k] : first[k + 1]], values[first[m] : first[m + 1]])
-                    if s >= least:
-                        keeper[m], similarity[m], open_[m - start] = k, s, False
-        start = stop
-    return keeper, similarity
+def _check_numbers(stage: MinHash) -> None:
+    counts = (stage.ngram, stage.bands, stage.rows, 1 if stage.most_shingles is None else stage.most_shingles)
+    if min(counts) < 1 or not 0 < stage.least <= 1:
+        raise RecipeError(
+            f"minhash: ngram {stage.ngram}, bands {stage.bands}, rows {stage.rows} and most_shingles "
+            f"{stage.most_shingles} must be at least 1, and least {stage.least} above 0 and at most 1"
+        )
+    if stage.bands * stage.rows > MOST_HASHES:
+        raise RecipeError(
+            f"minhash: {stage.bands:,} bands of {stage.rows:,} rows are {stage.bands * stage.rows:,} hashes a "
+            f"document; at most {MOST_HASHES:,}. RefinedWeb's 450 x 20 are 9,000."
+        )
+    if stage.threshold is not None and not 0 < stage.threshold < 1:
+        raise RecipeError(f"minhash: threshold {stage.threshold:g} must be above 0 and below 1")

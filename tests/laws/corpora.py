@@ -1,11 +1,13 @@
 """Corpora for the laws: real-looking text with planted exact and near duplicates, oddities and bad prose."""
 
 import random
+from pathlib import Path
 
 import pyarrow as pa
 from hypothesis import strategies as st
 
 from corpus.documents import CORE
+from stages.table import TABLE
 
 WORDS = """
 the of and to in that is was he for it with as his on be at by had not are but from or have an they which one you were
@@ -14,6 +16,15 @@ garden window paper machine science village morning water letter music winter st
 """.split()  # noqa: SIM905 (a list of 80 strings reads worse)
 ODD = ["", " ", "\n\n", "\x00", "日本語のテキスト。", "👩‍👩‍👧 emoji", "a" * 500, "- item\n- item\n", "# # # #", "..."]
 ODD += ["naïve café", "é"]
+
+
+SETTINGS = {"bad_words": {"lists": str(Path(__file__).parent / "words")}}
+"""What a stage needs to be made where its defaults are not enough."""
+
+
+def made(name: str):
+    """The stage of that name with its defaults."""
+    return TABLE[name](**SETTINGS.get(name, {}))
 
 
 def prose(seed: int, words: int) -> str:
@@ -32,10 +43,12 @@ def edited(text: str, seed: int, share: float) -> str:
 
 
 def documents(texts: list[str]) -> pa.RecordBatch:
-    """The texts as a batch's rows, with ids by position and two domains."""
+    """The texts as a batch's rows, with ids by position, two domains, and an address for four of five."""
     ids = [f"doc-{n:04d}" for n in range(len(texts))]
     domains = ["even" if n % 2 == 0 else "odd" for n in range(len(texts))]
-    return pa.record_batch([ids, pa.array(texts, pa.large_string()), domains], schema=CORE)
+    urls = [None if n % 5 == 0 else f"http://{'xxx' if n % 3 == 0 else 'a'}.com/{n % 7}" for n in range(len(texts))]
+    schema = CORE.append(pa.field("url", pa.string()))
+    return pa.record_batch([ids, pa.array(texts, pa.large_string()), domains, urls], schema=schema)
 
 
 def planted(count: int, seed: int = 1) -> list[str]:

@@ -46,3 +46,11 @@ def test_a_flipped_bit_is_found(tmp_path):
     url.write_bytes(sound[:-20])
     with pytest.raises(ShardError, match="damaged"):
         gather([str(url)], 0, SCHEMA)
+
+
+def test_columns_that_are_not_asked_for_are_left_out(tmp_path):
+    url = str(tmp_path / "rows")
+    scatter(url, pa.table([np.arange(9), np.arange(9) * 2], schema=SCHEMA), np.arange(9) % 2)
+    found = gather([url], 1, pa.schema([SCHEMA.field("row")]))
+    assert found.column_names == ["row"]
+    assert found["row"].to_pylist() == [2, 6, 10, 14]
