@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from corpus.errors import RecipeError
-from pipeline import cli_scaling
+from pipeline import cli_duplicates, cli_scaling
 from pipeline.outcome import dumped, outcome, say
 from pipeline.printed import printed
 
@@ -94,12 +94,27 @@ def run(
 
 
 @app.command()
-def report(at: Run, json: Json = False) -> None:
-    """The funnel of a finished run: who was dropped where and why, by domain, and what it took.
+def report(
+    at: Run,
+    stage: Annotated[str | None, typer.Argument(help="With --rules: this stage's alone.")] = None,
+    rules: Annotated[bool, typer.Option("--rules", help="What each rule cost, and what other limits regain.")] = False,
+    json: Json = False,
+) -> None:
+    """The funnel of a finished run: who was dropped where and why, by domain, and what it took; or what rules cost.
 
-    Example: winnow report runs/tiny --json
+    Example: winnow report runs/tiny --rules gopher_quality
     """
     from pipeline.finished import Finished
+
+    if rules:
+        from pipeline.accounting import accounting
+        from pipeline.report import rules as ruled
+
+        facts = accounting(Finished.at(at), stage)
+        printed(facts, json, lambda console: ruled.show(facts, console))
+        return
+    if stage is not None:
+        raise RecipeError(f"report: the rules of a stage are asked for by --rules {stage}")
     from pipeline.report import terminal
 
     figures = Finished.at(at).report
@@ -182,6 +197,7 @@ def schema(json: Json = False) -> None:
     say(dumped(made(), indented=not json))
 
 
+app.add_typer(cli_duplicates.app)  # audit, index
 app.add_typer(cli_scaling.app)  # law, fit, budget, cost, explore
 
 

@@ -125,7 +125,7 @@ class Global(Stage, ABC):
 
     @abstractmethod
     def match(self, rows: pa.Table) -> pa.Table:
-        """Links among the rows of one key partition (address in place of row, sorted by key and rank)."""
+        """Links among the rows of one key partition, with addresses in place of rows."""
 
     @abstractmethod
     def settle(self, links: pa.Table, turn: int) -> pa.Table:
@@ -133,4 +133,4 @@ class Global(Stage, ABC):
 
     @abstractmethod
     def verify(self, texts: pa.Table) -> pa.Table:
-        """Judge settled links on real text; see stages/clusters.py."""
+        """For each row of whole clusters, in order, its keeper's row and their similarity; stages/deduplication.py."""

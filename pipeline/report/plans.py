@@ -10,6 +10,8 @@ from pipeline.plan import Plan
 from pipeline.report.plain import plain
 from pipeline.report.terminal import mb, table_of
 from pipeline.state import states
+from stages import curve
+from stages.minhash import MinHash
 
 _KINDS = {
     "documents": "read",
@@ -34,7 +36,14 @@ def facts(plan: Plan, home: Home | None) -> dict[str, Any]:
             {"name": s.step, "kind": s.kind, "folder": s.folder, "done": s.done, "of": s.of, "why": list(s.why)}
             for s in found
         ],
+        "curves": {step.name: _curve(*step.stage.banding) for step in plan.judged if isinstance(step.stage, MinHash)},
     }
+
+
+def _curve(bands: int, rows: int) -> dict[str, Any]:
+    """The banding a recipe asks for, and with which chance it proposes a pair of each similarity."""
+    points = [{"similarity": s, "chance": p} for s, p in curve.curve_table(bands, rows)]
+    return {"bands": bands, "rows": rows, "curve": points}
 
 
 def show(facts: dict[str, Any], console: Console) -> None:
@@ -46,6 +55,9 @@ def show(facts: dict[str, Any], console: Console) -> None:
         why = "; ".join(plain(reason, 200) for reason in step["why"])
         table.add_row(*map(Text, (plain(step["name"]), _KINDS[step["kind"]], _state(step["done"], step["of"]), why)))
     console.print(table)
+    for name, one in facts["curves"].items():
+        console.print(Text(f"\n{plain(name)} proposes pairs by:"))
+        console.print(curve.plot(one["bands"], one["rows"]))
 
 
 def _state(done: int, of: int) -> str:

@@ -10,7 +10,9 @@ from rich.text import Text
 
 from corpus.errors import RecipeError
 from pipeline.report.terminal import table_of
+from stages import curve
 from stages.base import Local, Stage
+from stages.minhash import MinHash
 from stages.table import TABLE
 
 
@@ -34,7 +36,14 @@ def _full(stage: type[Stage]) -> dict[str, Any]:
     blank = object.__new__(stage)  # with defaults and without what has none, such as the path of a model
     columns = [{"name": n, "type": str(c.type), "meaning": c.meaning} for n, c in blank.adds.items()]
     settings = [_setting(field) for field in fields(stage)]
-    return _brief(stage) | {"version": stage.version, "settings": settings, "columns": columns}
+    return _brief(stage) | {"version": stage.version, "settings": settings, "columns": columns} | _curve(blank)
+
+
+def _curve(stage: Stage) -> dict[str, Any]:
+    """Of MinHash, with which chance a pair of each similarity is proposed."""
+    if not isinstance(stage, MinHash):
+        return {}
+    return {"curve": [{"similarity": s, "chance": p} for s, p in curve.curve_table(stage.bands, stage.rows)]}
 
 
 def _setting(field: Field[Any]) -> dict[str, Any]:
@@ -54,6 +63,9 @@ def show(facts: dict[str, Any], console: Console) -> None:
     console.print(_table(("setting", "type", "default"), settings) if settings else "no settings")
     console.print()
     console.print(_table(("column", "type", "meaning"), [list(one.values()) for one in facts["columns"]]))
+    if "curve" in facts:
+        console.print()
+        console.print(curve.plot(MinHash.bands, MinHash.rows))
 
 
 def _table(columns: tuple[str, ...], rows: list[list[Any]]) -> Table:

@@ -258,7 +258,7 @@ def commands(blocks):
 
 def documented():
     """Commands that can run on their own, given a run: examples of help texts, and those of the reference."""
-    source = "".join((ROOT / "pipeline" / name).read_text() for name in ("cli.py", "cli_scaling.py"))
+    source = "".join((ROOT / "pipeline" / name).read_text() for name in ("cli.py", "cli_duplicates.py", "cli_scaling.py"))
     examples = re.findall(r"^\s*Example: (winnow .*)$", source, re.MULTILINE)
     return sorted({*examples, *commands(code("docs/reference/cli.md"))})
 
@@ -305,6 +305,8 @@ def workplace(tmp_path_factory):
     shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pipeline "$@"\n')
     shim.chmod(0o755)
     shell(folder, "winnow run recipes/tiny.yaml --at runs/tiny --workers 1")
+    for month in ("may", "june"):
+        shell(folder, f"winnow index make runs/tiny index/{month}")
     return folder
 
 

@@ -248,7 +248,7 @@ def test_hostile_bad_records_and_plans_are_harmless():
         bad = [{"file": text, "offset": 7, "cause": text, "sample": text}]
         assert harmless(printed(lambda console, bad=bad: documents.show_quarantined(bad, console)))
         step = {"name": text, "kind": "local", "done": 0, "of": 1, "why": [text], "folder": text}
-        facts = {"name": text, "units": 1, "stored_bytes": 1, "steps": [step]}
+        facts = {"name": text, "units": 1, "stored_bytes": 1, "steps": [step], "curves": {}}
         assert harmless(printed(lambda console, facts=facts: plans.show(facts, console)))
 
 
