@@ -37,6 +37,11 @@ def _values(column: pa.Array) -> Iterable[np.ndarray]:
         return (np.packbits(column.fill_null(False).to_numpy(zero_copy_only=False)),)
     if pa.types.is_fixed_size_binary(column.type):
         return (np.frombuffer(b"".join(column.fill_null(bytes(column.type.byte_width)).to_pylist()), np.uint8),)
+    if pa.types.is_list(column.type):  # spans and their kinds: how many, then what they hold
+        held = column.flatten()
+        parts = held.flatten() if pa.types.is_struct(held.type) else [held]
+        sizes = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+        return (np.ascontiguousarray(sizes), *(part for one in parts for part in _values(one)))
     return (np.ascontiguousarray(column.fill_null(0).to_numpy(zero_copy_only=False)),)
 
 

@@ -26,6 +26,7 @@ from pipeline.recipe import Recipe, dump, names
 from stages.base import TEXT, WORDS, Global, Stage
 from stages.deduplication import Deduplication
 from stages.ordering import places
+from stages.repeats import Repeats
 
 DOCUMENTS, TOKENIZER, KEPT = "documents", "tokenizer", "kept"
 
@@ -181,6 +182,8 @@ def _steps(recipe: Recipe, inputs: dict[str, str]) -> list[Step]:
                 own.pop("files", None)  # an index is compared with; it makes no keys
             steps.append(Step(name, "emit", f"{number:02d}-{name}.emit-{fingerprint(own)}", own, stage, turn))
             joined = parts | {"before": all_before, "inputs": content}
+            if isinstance(stage, Repeats) and stage.ordered:
+                joined |= {"order": fingerprint({"order": list(inputs)})}
             all_before = fingerprint(joined)
             steps.append(Step(name, "global", f"{number:02d}-{name}-{all_before}", joined, stage, turn))
             if stage.rewrites:  # from here on what a document is measured as hangs on all others

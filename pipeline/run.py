@@ -6,11 +6,11 @@ tokenized and digested. What is done is found by name (see home.py), so a second
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from corpus.errors import SourceError, TooMuchBad
+from corpus.errors import SourceError, StageError, TooMuchBad
 from corpus.storage import exists, sweep, write_bytes
 from pipeline import recipe as recipes
 from pipeline.comparing import Comparison, compare, partitions
@@ -22,11 +22,15 @@ from pipeline.plan import Pass, Plan, Step, plan, remember, rewriting
 from pipeline.progress import Progress
 from pipeline.reading import Lay, LayColumns, ReadUnit, marker
 from pipeline.recipe import Recipe
+from pipeline.repeating import repeat
+from pipeline.repetition import Repetition
 from pipeline.report.figures import figures
 from pipeline.spent import Spent
 from pipeline.tally import Tally, TallyShard
 from pipeline.tokenize import Tokenizer
+from stages.deduplication import Deduplication
 from stages.ordering import Place, places
+from stages.repeats import Repeats
 
 BATCH_ROWS = 1_024
 """Documents in flight at a time, fewer where they are long (shards.batches). The result does not depend on it."""
@@ -161,32 +165,45 @@ class Run:
 
     def _compare(self, the_plan: Plan, one: Pass, names: Sequence[str], shards: Sequence[dict[str, Any]]) -> None:
         for step in one.comparing:
-            if not _missing(self.home, names, [step]):
-                continue
-            before = the_plan.before(step)
-            path = self.home.path
-            all_ = Comparison(
-                stage=step.stage,  # type: ignore[arg-type]
-                newest=self._newest(the_plan, before),
-                emitted=next(path(s.folder) for s in one.reading if s.kind == "emit" and s.name == step.name),
-                folder=path(step.folder),
-                before=tuple(path(s.folder) for s in before),
-                shards=tuple(names),
-                rows=tuple(part["rows"] for part in shards),
-                parts=partitions(sum(part["bytes"] for part in shards), sum(part["rows"] for part in shards)),
-                columns=self._places(the_plan, step, before),
-            )
-            with self.progress.step(step.name, 0) as advance:
-                for spent in compare(all_, self.engine):
-                    self._log(step.name, step.folder, [step.folder], spent)
-                    advance(1)
+            if _missing(self.home, names, [step]):
+                with self.progress.step(step.name, 0) as advance:
+                    for spent in self._compared(the_plan, one, step, names, shards):
+                        self._log(step.name, step.folder, [step.folder], spent)
+                        advance(1)
 
-    def _places(self, the_plan: Plan, step: Step, before: Sequence[Step]) -> dict[str, Place]:
+    def _compared(
+        self, the_plan: Plan, one: Pass, step: Step, names: Sequence[str], shards: Sequence[dict[str, Any]]
+    ) -> Iterator[Spent]:
+        """Run a Global stage by the route of its kind; yields what each part took."""
+        before, path = the_plan.before(step), self.home.path
+        size, rows = sum(part["bytes"] for part in shards), sum(part["rows"] for part in shards)
+        common = {
+            "newest": self._newest(the_plan, before),
+            "emitted": next(path(s.folder) for s in one.reading if s.kind == "emit" and s.name == step.name),
+            "folder": path(step.folder),
+            "before": tuple(path(s.folder) for s in before),
+            "shards": tuple(names),
+        }
+        stage = step.stage
+        if isinstance(stage, Repeats):
+            return repeat(Repetition(stage, **common, parts=partitions(int(size * stage.volume))), self.engine)
+        if not isinstance(stage, Deduplication):
+            raise StageError(f"{step.name}: neither a Deduplication nor Repeats; no route runs such a Global stage")
+        all_ = Comparison(
+            stage,
+            **common,
+            rows=tuple(part["rows"] for part in shards),
+            parts=partitions(size, rows),
+            columns=self._places(the_plan, stage, before),
+        )
+        return compare(all_, self.engine)
+
+    def _places(self, the_plan: Plan, stage: Deduplication, before: Sequence[Step]) -> dict[str, Place]:
         """Where the columns lie by which a stage chooses keepers."""
         folder = self.home.path(the_plan.documents.folder)
         fields = [name for source in self.recipe.sources for name in source.fields]
         laid = [(self.home.path(s.folder), s.stage) for s in before if s.stage]
-        return places(step.stage.prefer, folder, fields, laid)  # type: ignore[union-attr]
+        return places(stage.prefer, folder, fields, laid)
 
     def _count(self, the_plan: Plan, names: Sequence[str]) -> Tally:
         tally = Tally()

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from corpus.buffers import lengths
-from corpus.documents import BYTES, DIGEST, DROP, ID, TEXT, VALUE, Batch, Columns, digests
+from corpus.documents import BYTES, DIGEST, DROP, TEXT, VALUE, Batch, Columns, digests
 from corpus.errors import StageError
 
 WORDS = "words"
@@ -104,33 +104,19 @@ class Local(Stage, ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Global(Stage, ABC):
-    """A stage that compares documents: emit -> match -> settle, each a map over parts with files between.
+    """A stage that compares documents: `emit` in the pass, then maps over parts with files between.
 
     Rows travel; documents do not. Every step sees one partition, sorted, so that no result depends on how
-    many workers there are or which came first.
+    many workers there are or which came first. What follows `emit` is said by the kinds of Global stages: those
+    that drop documents (stages/deduplication.py) and those that cut pieces out of them (stages/repeats.py).
     """
 
-    judging: ClassVar[tuple[str, ...]] = ()  # settings that `verify` alone reads: what was emitted outlives them
-    evidence: ClassVar[tuple[str, ...]] = (ID,)  # columns of clustered documents that travel to `verify`
-    transitive: ClassVar[bool] = True  # False where equal keys are clusters already, so one turn settles them
-    rounds: ClassVar[int] = 64  # settle stops at a fix-point; still moving after this many is an error
+    judging: ClassVar[tuple[str, ...]] = ()  # settings that the last step alone reads: what was emitted outlives them
 
     @abstractmethod
     def emitted(self) -> pa.Schema:
-        """Columns of `emit`. The first is the key: rows with the same key meet in `match`."""
+        """Columns of `emit`. The first is the key: rows with the same key meet."""
 
     @abstractmethod
     def emit(self, batch: Batch) -> pa.Table:
         """Keyed rows of a batch; `row` counts from the batch's first document."""
-
-    @abstractmethod
-    def match(self, rows: pa.Table) -> pa.Table:
-        """Links among the rows of one key partition, with addresses in place of rows."""
-
-    @abstractmethod
-    def settle(self, links: pa.Table, turn: int) -> pa.Table:
-        """One round over one partition of links, keyed by the first column."""
-
-    @abstractmethod
-    def verify(self, texts: pa.Table) -> pa.Table:
-        """For each row of whole clusters, in order, its keeper's row and their similarity; stages/deduplication.py."""

@@ -62,7 +62,7 @@ def rehydration(size: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True)
 class Deduplication(Global):
-    """A stage that keeps of documents with shared keys those that differ."""
+    """A stage that keeps of documents with shared keys those that differ: emit -> match -> settle -> verify."""
 
     prefer: tuple[str, ...] = ("longest",)
     source_order: tuple[str, ...] = ()
@@ -73,6 +73,9 @@ class Deduplication(Global):
     max_source_loss: float = 0.95
 
     version = 2
+    evidence: ClassVar[tuple[str, ...]] = (ID,)  # columns of clustered documents that travel to `verify`
+    transitive: ClassVar[bool] = True  # False where equal keys are clusters already, so one turn settles them
+    rounds: ClassVar[int] = 64  # settle stops at a fix-point; still moving after this many is an error
     most_keepers: ClassVar[int] = 1  # keepers that `verify` finds in one cluster at most
     advisory: ClassVar[tuple[str, ...]] = ("max_source_loss",)
     judging: ClassVar[tuple[str, ...]] = ("prefer", "source_order", "keep", "protected", "index", "scope")

@@ -2,8 +2,8 @@
 
 What is cut out of a document is cut on the word of its key, unlike a near-duplicate, whose text is compared. The
 mixers of corpus/hashing.py can be run backwards, so that a page could be written that takes a paragraph out of
-another's; nobody is known to do that to SipHash, even with its key in hand. 1.4 GB/s on 300 bytes, a tenth of
-a microsecond for 60 (`python -m pytest tests/stages/test_repeats.py` holds its published vectors).
+another's; nobody is known to do that to SipHash, even with its key in hand. A piece of 60 bytes takes 60 ns, one of
+300 150 ns.
 """
 
 import numpy as np

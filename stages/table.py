@@ -1,8 +1,31 @@
 """Every stage a recipe can name. Adding one is a class in a file of its own and a row here."""
 
+from stages.bad_words import BadWords
 from stages.base import Stage
+from stages.bloom import NgramBloom
+from stages.c4 import C4
+from stages.code import Code
+from stages.data_juicer import DataJuicer
 from stages.exact import Exact
+from stages.fineweb import FineWeb
 from stages.gopher_quality import GopherQuality
+from stages.gopher_repetition import GopherRepetition
+from stages.madlad import Madlad
 from stages.minhash import MinHash
+from stages.nemo import Nemo
+from stages.paragraphs import Lines, Paragraphs
+from stages.pii import Pii
+from stages.redpajama import RedPajama
+from stages.refinedweb import RefinedWeb
+from stages.repair import Repair
+from stages.substring import Substring
+from stages.url import UrlRules
 
-TABLE: dict[str, type[Stage]] = {stage.name: stage for stage in (GopherQuality, Exact, MinHash)}
+LOCAL: tuple[type[Stage], ...] = (
+    UrlRules, Repair, GopherRepetition, GopherQuality, C4, FineWeb, RefinedWeb, Madlad, Nemo, DataJuicer, RedPajama,
+    Code, BadWords, Pii,
+)  # fmt: skip
+GLOBAL: tuple[type[Stage], ...] = (Exact, MinHash, Paragraphs, Lines, Substring, NgramBloom)
+
+TABLE: dict[str, type[Stage]] = {stage.name: stage for stage in (*LOCAL, *GLOBAL)}
+"""Every stage by its name, those that judge a document alone first, about in the order of a recipe."""

@@ -42,7 +42,7 @@ def _full(stage: type[Stage]) -> dict[str, Any]:
 def _curve(stage: Stage) -> dict[str, Any]:
     """Of MinHash, with which chance a pair of each similarity is proposed."""
     if not isinstance(stage, MinHash):
-        return {}
+        return {"curve": []}
     return {"curve": [{"similarity": s, "chance": p} for s, p in curve.curve_table(stage.bands, stage.rows)]}
 
 
@@ -63,7 +63,7 @@ def show(facts: dict[str, Any], console: Console) -> None:
     console.print(_table(("setting", "type", "default"), settings) if settings else "no settings")
     console.print()
     console.print(_table(("column", "type", "meaning"), [list(one.values()) for one in facts["columns"]]))
-    if "curve" in facts:
+    if facts["curve"]:
         console.print()
         console.print(curve.plot(MinHash.bands, MinHash.rows))
 

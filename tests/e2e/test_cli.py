@@ -258,7 +258,7 @@ def commands(blocks):
 
 def documented():
     """Commands that can run on their own, given a run: examples of help texts, and those of the reference."""
-    source = "".join((ROOT / "pipeline" / name).read_text() for name in ("cli.py", "cli_duplicates.py", "cli_scaling.py"))
+    source = "".join(path.read_text() for path in (ROOT / "pipeline").glob("cli*.py"))
     examples = re.findall(r"^\s*Example: (winnow .*)$", source, re.MULTILINE)
     return sorted({*examples, *commands(code("docs/reference/cli.md"))})
 

@@ -251,3 +251,12 @@ def test_a_run_shows_the_bad_records_of_its_own_inputs_only(tmp_path):
     assert winnow_json("show", at, "--bad") == {"quarantined": []}
     assert winnow_json("show", at, "--dropped-by", "exact") == {"documents": []}  # a stage, and it dropped nothing
     assert winnow("show", at, "--dropped-by", "exact") == "none\n"
+
+
+def test_audit_and_rules(run):
+    fits(winnow_json("audit", run[0], "--planted", 60), "audit")
+    fits(winnow_json("report", run[0], "--rules"), "rules")
+
+
+def test_index(run, tmp_path):
+    fits(winnow_json("index", "make", run[0], tmp_path / "index"), "index")

@@ -27,7 +27,7 @@ MAY_IMPORT = {
 
 ONLY_IN = {
     "ray": ("pipeline/ray_engine.py",),
-    "torch": ("trainer/", "classifiers/heads", "mixtures/proxies"),
+    "torch": ("trainer/", "classifiers/heads", "mixtures/proxies", "stages/signatures_torch"),
 }
 """Heavy libraries, and the only places that may import them."""
 

@@ -1,0 +1,232 @@
+"""Filters beside datatrove's: the same JSONL through quality, repetition, C4 and FineWeb, in CPU seconds, one core.
+
+    python scripts/bench_filters.py                       # ../shared/data/corpus
+    python scripts/bench_filters.py FOLDER --documents 2000 --given 300 --repeat 3
+
+Ours is `winnow run` with one worker (files to Parquet, start-up included, children counted), the datatrove dialects.
+datatrove is a LocalPipelineExecutor with one task, JSONL to JSONL, in its own process. "words given" is its filters
+alone in a loop, on fewer documents, with spaCy's words and sentences handed in: what is left is not splitting.
+The first run of ours compiles kernels and is not counted. Kernel figures are the median of nine calls.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import orjson
+import pyarrow as pa
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+STAGES = [{name: {"dialect": "datatrove"}} for name in ("gopher_repetition", "gopher_quality", "c4", "fineweb")]
+FILTERS = ("GopherRepetitionFilter", "GopherQualityFilter", "C4QualityFilter", "FineWebQualityFilter")
+KINDS = {"English": "books__english*", "web": "web__*", "code": None, "Chinese": None}
+MOST = 8_000_000  # bytes of text a kernel is timed on: seconds, not minutes
+
+DATATROVE = """
+import sys
+from datatrove.executor import LocalPipelineExecutor
+from datatrove.pipeline import filters
+from datatrove.pipeline.readers import JsonlReader
+from datatrove.pipeline.writers import JsonlWriter
+source, target, logs, *names = sys.argv[1:]
+steps = [JsonlReader(source), *(getattr(filters, name)() for name in names), JsonlWriter(target)]
+LocalPipelineExecutor(steps, tasks=1, workers=1, logging_dir=logs).run()
+"""
+
+
+def texts(path: Path) -> list[str]:
+    """The texts of one file."""
+    with pa.input_stream(str(path), compression="zstd" if path.suffix == ".zst" else "gzip") as raw:
+        return [orjson.loads(line)["text"] for line in raw.read().splitlines()]
+
+
+def children(command: list[str], environment: dict[str, str]) -> float:
+    """CPU seconds of a command and what it starts."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def ours(source: Path, place: Path, repeat: int) -> float:
+    """CPU seconds of the whole run, the median."""
+    recipe, taken = place / "recipe.yaml", []
+    recipe.write_text(yaml.safe_dump({"name": "bench", "sources": [{"path": f"{source}/*.jsonl"}], "stages": STAGES}))
+    for n in range(repeat + 1):
+        command = [sys.executable, "-m", "pipeline", "run", str(recipe), "--at", str(place / f"run{n}")]
+        taken.append(children([*command, "--workers", "1"], os.environ | {"PYTHONPATH": str(ROOT)}))
+    return median(taken[1:])
+
+
+def theirs(source: Path, place: Path, repeat: int) -> float:
+    """CPU seconds of datatrove's pipeline, the median."""
+    script, taken = place / "peer.py", []
+    script.write_text(DATATROVE)
+    for n in range(repeat):
+        folders = [str(source), str(place / f"out{n}"), str(place / f"logs{n}")]
+        taken.append(children([sys.executable, str(script), *folders, *FILTERS], dict(os.environ)))
+    return median(taken)
+
+
+def given(found: list[str]) -> float:
+    """CPU seconds of datatrove's filters in a loop, one after the other, with words and sentences handed in."""
+    from datatrove.data import Document
+    from datatrove.pipeline.filters import (
+        c4_filters,
+        fineweb_quality_filter,
+        gopher_quality_filter,
+        gopher_repetition_filter,
+    )
+    from datatrove.utils.word_tokenizers import load_word_tokenizer
+
+    pieces: dict[str, list[str]] = {}
+    split = load_word_tokenizer("en")
+
+    def words(text: str, language: str = "") -> list[str]:
+        return pieces[text] if text in pieces else pieces.setdefault(text, split.word_tokenize(text))
+
+    sentences: dict[str, list[str]] = {}
+
+    def parts(text: str, language: str = "") -> list[str]:
+        return sentences[text] if text in sentences else sentences.setdefault(text, split.sent_tokenize(text))
+
+    for module in (gopher_repetition_filter, gopher_quality_filter, fineweb_quality_filter):
+        module.split_into_words = words
+    c4_filters.split_into_sentences = parts
+    chain = [
+        gopher_repetition_filter.GopherRepetitionFilter(),
+        gopher_quality_filter.GopherQualityFilter(),
+        c4_filters.C4QualityFilter(),
+        fineweb_quality_filter.FineWebQualityFilter(),
+    ]
+
+    def walk() -> None:
+        for text in found:
+            document = Document(text=text, id="")
+            all(judge.filter(document) is True for judge in chain)
+
+    walk()  # fills both tables
+    return seconds(walk, 3)
+
+
+def seconds(function: Callable[[], object], runs: int = 9) -> float:
+    """CPU seconds of one call, the median after one that compiles."""
+    function()
+    taken = []
+    for _ in range(runs):
+        start = time.process_time()
+        function()
+        taken.append(time.process_time() - start)
+    return median(taken)
+
+
+def collections(folder: Path) -> dict[str, pa.Array]:
+    """Texts of a kind up to MOST bytes: files by name, Python's own library, Chinese pages of the folder."""
+    import sysconfig
+
+    found = {
+        name: [t for path in sorted(folder.glob(glob)) for t in texts(path)] for name, glob in KINDS.items() if glob
+    }
+    library = sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py"))
+    found["code"] = [path.read_text(encoding="utf-8", errors="replace") for path in library]
+    every = (t for path in sorted(folder.glob("multilingual__*")) for t in texts(path))
+    found["Chinese"] = [t for t in every if sum("\u4e00" <= char <= "\u9fff" for char in t) > len(t) // 4]
+    return {name: pa.array(cut(listed), pa.large_string()) for name, listed in found.items() if listed}
+
+
+def cut(listed: list[str]) -> list[str]:
+    """The first texts, up to MOST bytes and one text more."""
+    size, kept = 0, []
+    for text in listed:
+        if size < MOST:
+            kept.append(text)
+            size += len(text.encode())
+    return kept
+
+
+def kernels(text: pa.Array) -> dict[str, float]:
+    """CPU seconds of each kernel over all of a column; measures beyond their splitting."""
+    from corpus.documents import Batch
+    from corpus.words import words
+    from stages.gopher_quality import GopherQuality
+    from stages.gopher_repetition import GopherRepetition
+    from stages.splitting import tokens
+
+    rows = pa.record_batch([text], names=["text"])
+    split = Batch(rows).words, tokens(Batch(rows), "spacy")
+
+    def beyond(stage: type, dialect: str) -> float:
+        from stages.splitting import given as hand_in
+
+        def annotate() -> None:
+            batch = Batch(rows)
+            batch.words = split[0]
+            hand_in(batch, split[1])
+            stage(dialect=dialect).annotate(batch)
+
+        return seconds(annotate)
+
+    return {
+        "words": seconds(lambda: words(text)),
+        "white space": seconds(lambda: tokens(Batch(rows), "whitespace")),
+        "spacy": seconds(lambda: tokens(Batch(rows), "spacy")),
+        "quality (paper)": beyond(GopherQuality, "paper"),
+        "quality (datatrove)": beyond(GopherQuality, "datatrove"),
+        "repetition (paper)": beyond(GopherRepetition, "paper"),
+        "repetition (datatrove)": beyond(GopherRepetition, "datatrove"),
+    }
+
+
+def main() -> None:
+    """Print two tables in Markdown: whole runs, and kernels."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "../shared/data/corpus")
+    parser.add_argument("--documents", type=int, default=2_000, help="of each file as many as make so many in all")
+    parser.add_argument("--given", type=int, default=300, help="documents for datatrove with words given")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--kernels-only", action="store_true")
+    asked = parser.parse_args()
+    if not asked.kernels_only:
+        runs(asked)
+    print(f"\n| kernel, MB/s a core | {' | '.join(found := collections(asked.folder))} |")
+    print(f"| --- |{' --- |' * len(found)}")
+    figures = {name: kernels(text) for name, text in found.items()}
+    sizes = {name: sum(len(t.as_py().encode()) for t in text) / 1e6 for name, text in found.items()}
+    for kernel in next(iter(figures.values())):
+        print(f"| {kernel} | {' | '.join(f'{sizes[n] / figures[n][kernel]:,.0f}' for n in found)} |", flush=True)
+
+
+def runs(asked: argparse.Namespace) -> None:
+    """Print the table of whole runs."""
+    paths = sorted(asked.folder.glob("*.jsonl.*"))
+    found = [text for path in paths for text in texts(path)[: -(-asked.documents // len(paths))]][: asked.documents]
+    size, few = sum(len(text.encode()) for text in found) / 1e6, found[:: max(1, len(found) // asked.given)]
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        (source := place / "source").mkdir()
+        rows = (json.dumps({"id": f"d{n}", "text": text}) + "\n" for n, text in enumerate(found))
+        (source / "corpus.jsonl").write_text("".join(rows))
+        mine, peer = ours(source, place, asked.repeat), theirs(source, place, asked.repeat)
+    alone = given(few) * len(found) / len(few)
+    print(f"{len(found):,} documents, {size:.1f} MB; words given: {len(few):,} of them\n")
+    print("| what | CPU s | documents/s | MB/s | ours is faster by |\n| --- | --- | --- | --- | --- |")
+    for what, taken in (("winnow run", mine), ("datatrove", peer), ("datatrove, words given", alone)):
+        print(
+            f"| {what} | {taken:.2f} | {len(found) / taken:,.0f} | {size / taken:.2f} | {taken / mine:.1f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,328 @@
+"""Editing by lines: lines are found and judged, what stays is named in pieces, and the rest becomes spans to cut.
+
+A judge says which pieces of a document stay; `between` turns the rest into the spans that `corpus.edits.cut` takes
+out. Pieces of different lines stay apart by one line break, the text's own where it has one.
+
+Published line rules are written with Python's `str`: `splitlines`, `strip`, `split`, `isupper`. What these call a
+line break, white space or upper case is said here once, for kernels.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+
+from corpus.classes import CODE_POINTS, KIND, OTHER, classes, decode
+from corpus.documents import Batch
+from corpus.edits import Spans
+from stages.measures import once
+
+UPPER, DIGIT, DECIMAL, WORD = 1, 2, 4, 8
+"""Bits of `traits`: `str.isupper`, `isdigit`, `isdecimal` (\\d of Python's `re`), and its word characters (\\w)."""
+
+_FAR = np.int64(2**62)  # behind every place
+BREAKS = (b"", b"\n")
+"""What the spans of `between` are replaced by."""
+
+
+@cache
+def traits() -> np.ndarray:
+    """UPPER, DIGIT, DECIMAL and WORD of every code point that corpus/classes.py knows: uint8 [0x110000]; 70 ms."""
+    tests: dict[int, Callable[[str], bool]] = {UPPER: str.isupper, DIGIT: str.isdigit, DECIMAL: str.isdecimal}
+    tests[WORD] = lambda char: char.isalnum() or char == "_"
+    table = np.zeros(CODE_POINTS, np.uint8)
+    points = np.flatnonzero(classes() & KIND != OTHER)  # what a newer Python knows besides must not count
+    for bit, test in tests.items():
+        table[points] |= np.fromiter((bit * test(chr(c)) for c in points), np.uint8, len(points))
+    table.flags.writeable = False
+    return table
+
+
+class Lines(NamedTuple):
+    """Lines of N documents. Places are bytes into the data of `batch.utf8`; the line break is not in the line.
+
+    Those of document n are [first[n] : first[n + 1]].
+    """
+
+    first: np.ndarray  # int64 [N + 1]
+    starts: np.ndarray  # int64 [L]
+    ends: np.ndarray  # int64 [L]
+
+
+def lines(batch: Batch, kind: Literal["splitlines", "newline"]) -> Lines:
+    """The lines of each document as `str.splitlines()` or `str.split("\\n")` gives them; found once a batch.
+
+    "newline" gives an empty text one line, and one more behind a line break at the end, as `split` does.
+    """
+    return _splitlines(batch) if kind == "splitlines" else _newlines(batch)
+
+
+@once
+def _splitlines(batch: Batch) -> Lines:
+    return _lines(batch, False)
+
+
+@once
+def _newlines(batch: Batch) -> Lines:
+    return _lines(batch, True)
+
+
+def _lines(batch: Batch, newline: bool) -> Lines:
+    starts, data = batch.utf8
+    # A line takes a byte, its break, or is the last. Address space is reserved for that and hardly touched.
+    first, places = np.zeros(len(starts), np.int64), np.empty((2, int(starts[-1] - starts[0]) + len(starts)), np.int64)
+    _find_lines(starts, data, newline, first, places)
+    return Lines(first, places[0, : first[-1]], places[1, : first[-1]])
+
+
+@njit(nogil=True, cache=True)
+def _find_lines(starts, data, newline, first, places):  # type: ignore[no-untyped-def]
+    line = np.int64(0)
+    for n in range(len(starts) - 1):
+        begin = b = starts[n]
+        while b < starts[n + 1]:
+            x = data[b]
+            if 0x1E < x < 0xC2 or 0xC2 < x < 0xE2 or x > 0xE2:  # no line break begins so
+                b += 1
+                continue
+            after = _behind_break(data, b, starts[n + 1], newline)
+            if after > b:
+                places[0, line], places[1, line] = begin, b
+                line += 1
+                begin = after
+            b = after if after > b else b + 1
+        if newline or begin < starts[n + 1]:
+            places[0, line], places[1, line] = begin, starts[n + 1]
+            line += 1
+        first[n + 1] = line
+
+
+@njit(inline="always")
+def _behind_break(data, b, stop, newline):  # type: ignore[no-untyped-def]
+    """The place behind the line break at `b`, or `b` where there is none: those of `str.splitlines`, or \\n alone."""
+    x = data[b]
+    after = b
+    if x == 0x0A:
+        after = b + 1
+    elif not newline:
+        if x < 0x20:
+            if 0x0B <= x <= 0x0D or 0x1C <= x <= 0x1E:
+                after = b + 1
+                if x == 0x0D and b + 1 < stop and data[b + 1] == 0x0A:
+                    after = b + 2
+        elif x == 0xC2 and b + 1 < stop and data[b + 1] == 0x85:
+            after = b + 2
+        elif x == 0xE2 and b + 2 < stop and data[b + 1] == 0x80 and data[b + 2] & 0xFE == 0xA8:
+            after = b + 3
+    return after
+
+
+@njit(inline="always")
+def white(c):  # type: ignore[no-untyped-def]
+    """Whether `str.isspace` holds of the code point (the same 29 in all versions of Unicode since 6.3)."""
+    if c < 0x80:
+        return c == 0x20 or 0x09 <= c <= 0x0D or 0x1C <= c <= 0x1F
+    if c < 0x1680:
+        return c == 0x85 or c == 0xA0
+    some = c == 0x1680 or 0x2000 <= c <= 0x200A or c == 0x2028 or c == 0x2029
+    return some or c == 0x202F or c == 0x205F or c == 0x3000
+
+
+@njit(nogil=True, cache=True)
+def trimmed(data, b, end):  # type: ignore[no-untyped-def]
+    """Where `str.strip` of data[b:end] begins and ends; (end, end) where nothing is left."""
+    while b < end:
+        c, after = decode(data, b, end)
+        if not white(c):
+            break
+        b = after
+    while end > b:
+        at = before(data, b, end)
+        if not white(decode(data, at, end)[0]):
+            break
+        end = at
+    return b, end
+
+
+@njit(inline="always")
+def before(data, b, end):  # type: ignore[no-untyped-def]
+    """The first byte of the last character of data[b:end], which is not empty."""
+    at = end - 1
+    while at > b and data[at] & 0xC0 == 0x80:
+        at -= 1
+    return at
+
+
+@njit(nogil=True, cache=True)
+def split_words(data, b, end, most, longest):  # type: ignore[no-untyped-def]
+    """How many words `str.split` finds in data[b:end], no more than `most` + 1, and whether one of them is too long.
+
+    longest: characters of a word. Counted to `most` + 1 for a rule that asks only whether there are more.
+    """
+    count, long = np.int64(0), False
+    while b < end and count <= most:
+        start = b
+        while b < end:
+            x = data[b]
+            if 0x20 < x < 0xC2 or 0xC2 < x < 0xE1 or x > 0xE3:  # no white space begins so
+                b += 1
+                continue
+            c, after = decode(data, b, end)
+            if white(c):
+                break
+            b = after
+        count += start < b
+        if b - start > longest:
+            chars = np.int64(0)
+            for at in range(start, b):
+                chars += data[at] & 0xC0 != 0x80
+            long |= chars > longest
+        while b < end:
+            c, after = decode(data, b, end)
+            if not white(c):
+                break
+            b = after
+    return count, long
+
+
+@njit(nogil=True, cache=True)
+def same(data, b, end, phrase):  # type: ignore[no-untyped-def]
+    """The end of the lower-case ASCII `phrase` at `b`, in any case as `str.lower` has it, or -1.
+
+    Of what is not ASCII only the Kelvin sign (U+212A) becomes an ASCII letter alone, k.
+    """
+    for i in range(len(phrase)):
+        if b >= end:
+            return np.int64(-1)
+        x = data[b]
+        if 0x41 <= x <= 0x5A:
+            x += 0x20
+        if x == phrase[i]:
+            b += 1
+        elif phrase[i] == 0x6B and b + 2 < end and x == 0xE2 and data[b + 1] == 0x84 and data[b + 2] == 0xAA:
+            b += 3
+        else:
+            return np.int64(-1)
+    return np.int64(b)
+
+
+class Pieces(NamedTuple):
+    """What stays of N documents: bytes into the data of `batch.utf8`, ascending, without overlap.
+
+    Those of document n are [first[n] : first[n + 1]]. An empty piece that begins a line stands for an empty line.
+    """
+
+    first: np.ndarray  # int64 [N + 1]
+    starts: np.ndarray  # int64 [P]
+    ends: np.ndarray  # int64 [P]
+    begins: np.ndarray  # bool [P]: the piece begins a line
+
+
+def between(batch: Batch, pieces: Pieces, kept: np.ndarray) -> tuple[Spans, np.ndarray]:
+    """All but the pieces, as spans of the documents in `kept` (bool [N]), and which of BREAKS replaces each.
+
+    White space at both ends of what stays of a document goes too, as the published editors do with `str.strip`.
+    """
+    starts, data = batch.utf8
+    most = 2 * len(pieces.starts) + len(batch) + 1  # before a piece two spans at most, and one at the end
+    first, spans, which = np.zeros(len(batch) + 1, np.int64), np.empty((2, most), np.int64), np.zeros(most, np.int64)
+    _between(starts, data, *pieces, kept, first, spans, which)
+    held = first[-1]
+    return Spans(first, spans[0, :held], spans[1, :held]), which[:held]
+
+
+@njit(nogil=True, cache=True)
+def _between(offsets, data, first, starts, ends, begins, kept, span_first, spans, which):  # type: ignore[no-untyped-def]
+    s = np.int64(0)
+    for n in range(len(offsets) - 1):
+        if kept[n]:
+            a, z = first[n], first[n + 1]
+            while a < z and trimmed(data, starts[a], ends[a])[0] == ends[a]:
+                a += 1
+            while z > a and trimmed(data, starts[z - 1], ends[z - 1])[0] == ends[z - 1]:
+                z -= 1
+            reached = offsets[n]
+            for p in range(a, z):
+                start = trimmed(data, starts[p], ends[p])[0] if p == a else starts[p]
+                s = _gap(data, reached, start, p > a and begins[p], offsets[n], spans, which, s)
+                reached = trimmed(data, starts[p], ends[p])[1] if p == z - 1 else ends[p]
+            s = _gap(data, reached, offsets[n + 1], False, offsets[n], spans, which, s)
+        span_first[n + 1] = s
+
+
+@njit(nogil=True, cache=True)
+def _gap(data, b, end, breaks, origin, spans, which, s):  # type: ignore[no-untyped-def]
+    """Lay the spans that take data[b:end] out, but for a line break where there must be one; their new count."""
+    newline = b if breaks else end
+    while newline < end and data[newline] != 0x0A:
+        newline += 1
+    if breaks and newline < end:
+        if b < newline:
+            spans[0, s], spans[1, s] = b - origin, newline - origin
+            s += 1
+        b = newline + 1
+    elif breaks:
+        which[s] = 1  # \r, U+2028 and their kin
+    if b < end:
+        spans[0, s], spans[1, s] = b - origin, end - origin
+        s += 1
+    return s
+
+
+def only(spans: Spans, kept: np.ndarray) -> Spans:
+    """The spans of the documents in `kept` (bool [N]); the others have none."""
+    counts = np.diff(spans.first)
+    held = np.repeat(kept, counts)
+    return Spans(np.r_[np.int64(0), np.cumsum(counts * kept)], spans.starts[held], spans.ends[held])
+
+
+def composed(early: Spans, early_sizes: np.ndarray, late: Spans, late_sizes: np.ndarray) -> tuple[Spans, np.ndarray]:
+    """Two edits after one another as one: spans in bytes of the text before both, and what replaces each is long.
+
+    sizes: int64, bytes that each span is replaced by. `late` counts in the text between the two edits.
+    Spans that touch the same bytes become one.
+    """
+    most = len(early.starts) + len(late.starts)
+    first, spans = np.zeros(len(early.first), np.int64), np.empty((3, most), np.int64)
+    _compose(*early, early_sizes, *late, late_sizes, first, spans)
+    return Spans(first, spans[0, : first[-1]], spans[1, : first[-1]]), spans[2, : first[-1]]
+
+
+@njit(nogil=True, cache=True)
+def _compose(a_first, a_starts, a_ends, a_sizes, b_first, b_starts, b_ends, b_sizes, first, spans):  # type: ignore[no-untyped-def]
+    s = np.int64(0)
+    for n in range(len(first) - 1):
+        a, b = a_first[n], b_first[n]
+        shift = np.int64(0)  # from a place in the text between to the same one in the text before
+        reached = np.int64(-1)  # end of the union so far, in the text between
+        while a < a_first[n + 1] or b < b_first[n + 1]:
+            a_start = a_starts[a] - shift if a < a_first[n + 1] else _FAR
+            b_start = b_starts[b] if b < b_first[n + 1] else _FAR
+            if min(a_start, b_start) >= reached:  # a new union
+                early = a_start <= b_start
+                spans[0, s], spans[2, s] = a_starts[a] if early else b_start + shift, -min(a_start, b_start)
+                s += 1
+                reached = np.int64(-1)
+            else:
+                early = a_start < reached
+                spans[2, s - 1] -= reached
+            if early:
+                reached = max(reached, a_start + a_sizes[a])
+                shift = a_ends[a] - a_start - a_sizes[a]
+                a += 1
+            else:
+                reached = max(reached, b_ends[b])
+                spans[2, s - 1] += b_sizes[b] - (b_ends[b] - b_start)
+                b += 1
+            spans[1, s - 1] = reached + shift
+            spans[2, s - 1] += reached
+        first[n + 1] = s
+
+
+def reasons(names: tuple[str, ...], which: np.ndarray) -> pa.Array:
+    """`drop`: names[which[n]], null where which[n] is negative: string [N]."""
+    places = pa.array(np.maximum(which, 0), pa.int64(), mask=which < 0)
+    return pa.array(names, pa.string()).take(places)
