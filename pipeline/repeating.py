@@ -21,9 +21,10 @@ from corpus.documents import TEXT
 from corpus.edits import Spans
 from corpus.storage import remove
 from pipeline.comparing import mended
+from pipeline.comparison import ROW_BITS, file_of
 from pipeline.engine import Engine
 from pipeline.exchange import gather, scatter, spread
-from pipeline.repetition import ROW_BITS, Repetition, file_of, missing
+from pipeline.repetition import Repetition, missing
 from pipeline.spent import Spent, Stopwatch
 from pipeline.streaming import stream
 from pipeline.substrings import (

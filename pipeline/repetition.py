@@ -8,7 +8,7 @@ import pyarrow as pa
 from corpus import shards
 from corpus.documents import DROP
 from corpus.storage import join, names
-from pipeline.exchange import SUFFIX
+from pipeline.comparison import file_of
 from pipeline.newest import Newest
 from stages.repeats import Repeats
 
@@ -55,11 +55,6 @@ class Repetition:
             gone = shards.read(join(folder, f"{name}.parquet"), [DROP])[DROP].is_valid().to_numpy()
             rows = rows.filter(pa.array(~gone[rows["row"].to_numpy()]))
         return rows
-
-
-def file_of(number: int) -> str:
-    """The file that the task of a shard or partition writes in a step."""
-    return f"{number:06d}{SUFFIX}"
 
 
 def missing(numbers: Sequence[int], *folders: str) -> list[int]:

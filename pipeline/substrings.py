@@ -16,8 +16,9 @@ import pyarrow as pa
 
 from corpus import shards
 from corpus.documents import DIGEST, ID, TEXT, Batch
+from pipeline.comparison import ROW_BITS, file_of
 from pipeline.exchange import gather, scatter, spread
-from pipeline.repetition import ROW_BITS, Repetition, file_of
+from pipeline.repetition import Repetition
 from pipeline.spent import Spent, Stopwatch
 from stages.repeats import PIECES, among, combined, elsewhere, firsts, looked_up, orders
 from stages.substring import SENT_STRETCHES, SETTLED, STRETCHES, Substring, settled

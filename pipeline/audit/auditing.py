@@ -21,7 +21,7 @@ from pipeline.finished import Finished
 
 SAMPLE, PLANTED = 20_000, 3_000
 """Documents of the block, and edited copies: 3,000 put 60 to 320 pairs into each bin, right to 0.08 where it is worst.
-With both an audit of 82 MB takes 8 CPU s and 1.2 GB."""
+With both an audit of 82 MB takes 6 CPU s and 1.3 GB."""
 
 _DOMAIN = ("documents", "removed", "bytes", "bytes_removed")
 
