@@ -13,7 +13,8 @@ from math import fsum, inf
 from typing import ClassVar
 
 from corpus.errors import RecipeError
-from mixtures.mixture import Inventory, Mixture
+from mixtures.inventory import Inventory
+from mixtures.mixture import Mixture
 
 ROUNDED = 0.02
 """How far from 1 given weights may sum: GPT-3's published 60, 22, 8, 8 and 3 % make 1.01 (Brown et al. 2020,

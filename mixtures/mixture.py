@@ -7,32 +7,22 @@ belong to the tokens they were made for, and these to a tokenizer: `inputs` is t
 import json
 from collections.abc import Mapping
 from math import fsum, isclose
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from corpus.errors import RecipeError, ShardError
-from corpus.manifest import digest, read_manifest
 from corpus.storage import read_bytes, write_bytes
+from mixtures.buckets import Buckets
+from mixtures.inventory import Inventory, inventory
+
+__all__ = ["TOLERANCE", "Inventory", "Mixture", "inventory"]
 
 TOLERANCE = 1e-12
 """How far from 1 weights may sum. Each is the nearest double, so ours stay within 2.3e-16, however many there are."""
 
 Count = Annotated[int, Field(ge=1, le=1 << 62)]
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Inventory(NamedTuple):
-    """What there is to mix."""
-
-    tokens: dict[str, int]  # by domain
-    inputs: str  # BLAKE2b-128 of the manifest's bytes, 32 hex digits: what `b2sum -l 128` prints
-
-
-def inventory(manifest_url: str) -> Inventory:
-    """The tokens that the shards of a manifest hold; ShardError where it is missing or breaks its schema."""
-    domains = read_manifest(manifest_url).domains
-    return Inventory({name: domains[name].tokens for name in sorted(domains)}, digest(read_bytes(manifest_url)))
 
 
 class Mixture(BaseModel):
@@ -49,6 +39,9 @@ class Mixture(BaseModel):
     epochs: dict[str, float]  # domain -> passes over its tokens; empty without a budget
     capped: tuple[str, ...]  # domains at the most passes their method allows, sorted
     inputs: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]  # see Inventory
+    estimated: bool = False  # tokens were estimated from bytes
+    by: Buckets | None = None  # domains are buckets of this column; None: the documents' own domains
+    seed: Annotated[int, Field(ge=0, le=1 << 62)] | None = None  # of a method that draws; None: it draws nothing
 
     @classmethod
     def of(
@@ -59,6 +52,7 @@ class Mixture(BaseModel):
         held: Inventory,
         budget: int | None,
         capped: tuple[str, ...] = (),
+        seed: int | None = None,
     ) -> "Mixture":
         """The mixture with its epochs worked out."""
         return cls(
@@ -70,6 +64,9 @@ class Mixture(BaseModel):
             epochs=_epochs(weights, held.tokens, budget),
             capped=capped,
             inputs=held.inputs,
+            estimated=held.estimated,
+            by=held.by,
+            seed=seed,
         )
 
     @model_validator(mode="after")

@@ -26,8 +26,13 @@ def differences(old: dict[str, Any] | None, new: dict[str, Any]) -> list[str]:
 
 
 def _settings(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    keys = [k for k in {**old, **new} if old.get(k) != new.get(k)]
+    keys = [k for k in {**old, **new} if _said(old.get(k)) != _said(new.get(k))]
     return [f"{key} {old.get(key)} -> {new.get(key)}" for key in keys]
+
+
+def _said(value: Any) -> str:
+    """A value as JSON has it, where what was a tuple comes back as a list."""
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def _inputs(old: Any, new: Any) -> list[str]:

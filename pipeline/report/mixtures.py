@@ -9,16 +9,20 @@ from pipeline.report.laws import count
 from pipeline.report.plain import plain
 from pipeline.report.terminal import table_of
 
+SAID = ("preset", "tau", "most_epochs")
+"""Settings that stand above a mixture; weights and mappings are in its table."""
+
 
 def show_mixture(mixture: dict[str, Any], out: str | None, console: Console) -> None:
     """Print a mixture (`Mixture.model_dump`), and where it was written."""
-    settings = ", ".join(f"{key} {value}" for key, value in mixture["settings"].items() if not isinstance(value, dict))
-    console.print(Text(plain(f"{mixture['method']} {settings}".strip(), 400) + _kinds(mixture) + "\n"))
-    table = table_of(("domain", ">weight", ">of tokens", ">passes", ""))
+    settings = ", ".join(f"{key} {mixture['settings'][key]}" for key in SAID if key in mixture["settings"])
+    console.print(Text(plain(f"{mixture['method']}, {settings}" if settings else mixture["method"]) + _kinds(mixture)))
+    console.print()
+    table = table_of(("domain", ">weight", ">of tokens", ">passes", "cap"))
     for domain, weight in mixture["weights"].items():
         passes = mixture["epochs"].get(domain)
         said = "" if passes is None else f"{passes:.3g}"
-        mark = "at its cap" if domain in mixture["capped"] else ""
+        mark = "reached" if domain in mixture["capped"] else ""
         table.add_row(Text(plain(domain)), f"{weight:.4f}", count(mixture["tokens"][domain]), said, mark)
     console.print(table)
     written = "" if out is None else f"written to {plain(out, 400)}"
@@ -71,8 +75,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
     ]
     if loss is not None:
         lines.append(
-            f"Repetition costs {loss['extra']:.4f} nats a token: {loss['repeated']:.4f} instead of {loss['fresh']:.4f}, "
-            f"{count(loss['params'])} parameters by {plain(loss['law'])}."
+            f"Repetition costs {loss['extra']:.4f} nats a token, {loss['repeated']:.4f} instead of "
+            f"{loss['fresh']:.4f}, with {count(loss['params'])} parameters by {plain(loss['law'])}."
         )
     lines.append("+1, -1 point: different tokens that are missing for such a share, the others moving in proportion.")
     return [*lines, *(f"Note: {plain(said, 400)}" for said in found["warnings"])]

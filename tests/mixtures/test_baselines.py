@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from corpus.errors import RecipeError
 from mixtures.baselines import Proportional, Static, Temperature, Uniform, UniMax
 from mixtures.mixture import TOLERANCE, Inventory
+from mixtures.presets import PRESETS
 from mixtures.table import TABLE
 
 HASH = "0" * 32
@@ -30,6 +31,18 @@ def normalised(parts):
     return {domain: part / fsum(parts.values()) for domain, part in parts.items()}
 
 
+def mapped(preset, ours):
+    """Settings of a preset: its domains go to some of ours, and the others are said to be unused."""
+    chosen = st.tuples(*[st.sampled_from(ours) for _ in PRESETS[preset].parts])
+    return chosen.map(
+        lambda goals: {
+            "preset": preset,
+            "mapping": dict(zip(PRESETS[preset].parts, goals, strict=True)),
+            "unused": tuple(sorted(set(ours) - set(goals))),
+        }
+    )
+
+
 SETTINGS = {
     "uniform": lambda tokens, most: st.just({}),
     "proportional": lambda tokens, most: st.just({}),
@@ -38,6 +51,7 @@ SETTINGS = {
     "static": lambda tokens, most: st.fixed_dictionaries(dict.fromkeys(tokens, shares)).map(
         lambda weights: {"weights": normalised(weights)}
     ),
+    "preset": lambda tokens, most: mapped("gpt3", sorted(tokens)),
 }
 """How to draw the settings of each method in the table for some tokens; `most` passes pay for the budget."""
 

@@ -94,7 +94,7 @@ def test_a_manifest_is_an_inventory_by_its_domains_and_its_hash(tmp_path):
         ({"capped": ["wbe"]}, "same domains: wbe"),
         ({"inputs": "AB" * 16}, "inputs"),
         ({"format": "winnow-mixture/2"}, "format: .*winnow-mixture/1"),
-        ({"seed": 1}, "seed: Extra inputs"),
+        ({"sede": 1}, "sede: Extra inputs"),
     ],
 )
 def test_a_file_that_contradicts_itself_is_refused_with_the_contradiction(tmp_path, change, said):

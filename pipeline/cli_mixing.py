@@ -1,0 +1,117 @@
+"""The verbs about mixtures: `mix`, `inventory`, `allot`, `presets`. pipeline/cli.py mounts them beside its own."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline.printed import printed
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object (docs/reference/json.md) on stdout.")]
+Place = Annotated[
+    str, typer.Argument(metavar="TOKENS|RUN", help="A folder of tokens, its manifest, or a finished run.")
+]
+Budget = Annotated[str | None, typer.Option(help="Training tokens: 10B or 1e10.")]
+By = Annotated[str | None, typer.Option("--by", help="A column of the run whose buckets are the domains.")]
+Edges = Annotated[str | None, typer.Option(help="Where buckets of scores part: 0.3,0.7.")]
+PerToken = Annotated[float | None, typer.Option("--bytes-per-token", help="For a run without tokens; 3.41 if absent.")]
+
+
+@app.command()
+def mix(
+    method: Annotated[str, typer.Argument(help="A method, or a published mixture (`winnow presets`).")],
+    at: Place,
+    budget: Budget = None,
+    out: Annotated[str | None, typer.Option(help="Write the mixture to this .json file.")] = None,
+    tau: Annotated[float | None, typer.Option(help="temperature: 1 is proportional, large ones uniform.")] = None,
+    most_epochs: Annotated[
+        float | None, typer.Option(help="unimax: the most passes over a domain; 4 if absent.")
+    ] = None,
+    weights: Annotated[str | None, typer.Option(help="static: web=0.6,code=0.4.")] = None,
+    from_: Annotated[str | None, typer.Option("--from", help="static: a JSON file of shares, or a mixture.")] = None,
+    map: Annotated[
+        list[str] | None, typer.Option(help="A published domain and yours: Books=novels; repeatable.")
+    ] = None,
+    by: By = None,
+    edges: Edges = None,
+    bytes_per_token: PerToken = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands at that name.")] = False,
+    json: Json = False,
+) -> None:
+    """The share of the training tokens that each domain gets, by a method or as published.
+
+    Example: winnow mix unimax runs/tiny --budget 10B --out mixture.json
+    """
+    from pipeline import mixing
+    from pipeline.report import mixtures
+
+    found = mixing.mixed(
+        method,
+        at,
+        budget,
+        out,
+        overwrite,
+        tau=tau,
+        most_epochs=most_epochs,
+        said_weights=weights,
+        from_file=from_,
+        maps=map or (),
+        by=by,
+        edges=edges,
+        bytes_per_token=bytes_per_token,
+    )
+    printed(found, json, lambda console: mixtures.show_mixture(found, out, console))
+
+
+@app.command()
+def inventory(
+    at: Place, by: By = None, edges: Edges = None, bytes_per_token: PerToken = None, json: Json = False
+) -> None:
+    """The different tokens of each domain, and how many fresh ones some passes over them are worth.
+
+    Example: winnow inventory runs/tiny --by language
+    """
+    from pipeline import mixing
+    from pipeline.report import mixtures
+    from pipeline.stock import stocked
+
+    found = mixing.inventoried(stocked(at, by, edges, bytes_per_token))
+    printed(found, json, lambda console: mixtures.show_inventory(found, console))
+
+
+@app.command()
+def allot(
+    at: Place,
+    mixture: Annotated[str, typer.Option(help="The mixture.json.")],
+    budget: Budget = None,
+    params: Annotated[
+        str | None, typer.Option(help="Parameters: their compute-optimal tokens, where no budget is.")
+    ] = None,
+    most_epochs: Annotated[float | None, typer.Option(help="The most passes over a domain; 4 if absent.")] = None,
+    law: Annotated[str | None, typer.Option("--law", help="A name of `winnow law list`, or a fit's JSON file.")] = None,
+    bytes_per_token: PerToken = None,
+    json: Json = False,
+) -> None:
+    """Whole tokens and passes by domain for a budget, who runs out first, and what repetition costs.
+
+    Example: winnow allot runs/tiny --mixture mixture.json --budget 10B --most-epochs 4
+    """
+    from pipeline import mixing
+    from pipeline.report import mixtures
+
+    found = mixing.allotted(at, mixture, budget, params, most_epochs, law, bytes_per_token)
+    printed(found, json, lambda console: mixtures.show_allotment(found, console))
+
+
+@app.command()
+def presets(name: Annotated[str | None, typer.Argument(help="One of them.")] = None, json: Json = False) -> None:
+    """Published mixtures, each with the table it was read from.
+
+    Example: winnow presets llama
+    """
+    from pipeline import mixing
+    from pipeline.report import mixtures
+
+    found = mixing.presets(name)
+    printed(found, json, lambda console: mixtures.show_presets(found, console))
