@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from corpus.errors import RecipeError
-from pipeline import cli_duplicates, cli_mixing, cli_scaling
+from pipeline import cli_duplicates, cli_mixing, cli_scaling, cli_tokens
 from pipeline.outcome import dumped, outcome, say
 from pipeline.printed import printed
 
@@ -199,6 +199,7 @@ def schema(json: Json = False) -> None:
 
 app.add_typer(cli_duplicates.app)  # audit, index
 app.add_typer(cli_mixing.app)  # mix, inventory, allot, presets
+app.add_typer(cli_tokens.app)  # tokenizer, tokenize, convert, trace, materialise
 app.add_typer(cli_scaling.app)  # law, fit, budget, cost, explore
 
 

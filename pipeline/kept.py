@@ -29,10 +29,14 @@ from pipeline.progress import Progress
 from pipeline.spent import Spent, Stopwatch
 from pipeline.tally import Tally
 from pipeline.tokenize import Tokenizer, sampled, train_bpe
+from pipeline.tokenizing.engines import Name
+from pipeline.tokenizing.proof import PROOF_MB, Verdict, checked, proven
+from pipeline.tokenizing.proof import SEED as PROOF_SEED
 from pipeline.view import View
 
 SEED = 11  # of the sample of documents that a tokenizer is trained on
 MANIFEST = "manifest.json"
+ENGINE = "engine.json"  # what made the tokens beside it; their bytes do not depend on it
 
 
 @dataclass(frozen=True)
@@ -54,18 +58,37 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class ProofSample:
+    """Task: kept documents of a shard on which tokenizer engines are compared."""
+
+    plan: Plan
+    at: str
+    share: float
+
+    def __call__(self, name: str) -> tuple[pa.Table, Spent]:
+        """Ids and texts, in order; at most about PROOF_MB over all shards."""
+        watch = Stopwatch()
+        with watch("sample"):
+            view = View(self.plan, self.at, name)
+            chosen = view.kept & sampled(view.documents([ID])[ID].combine_chunks(), self.share, PROOF_SEED)
+            table = view.take(np.flatnonzero(chosen), [ID, TEXT])
+        return table, watch.spent()
+
+
+@dataclass(frozen=True)
 class KeepShard:
     """Task: digest a shard and write the tokens of its kept documents."""
 
     plan: Plan
     at: str
     tokenizer: str | None  # URL of a tokenizer.json
+    engine: Name = "huggingface"
 
     @cached_property
     def encoder(self) -> Tokenizer:
         """Loaded once a worker."""
         tokens = self.plan.recipe.tokens
-        return Tokenizer.load(self.tokenizer, tokens.eos)  # type: ignore[arg-type, union-attr]
+        return Tokenizer.load(self.tokenizer, tokens.eos, self.engine)  # type: ignore[arg-type, union-attr]
 
     def __call__(self, name: str) -> dict[str, Any]:
         """What stands in `<name>.json`: digest, token shards, and what it took."""
@@ -76,20 +99,25 @@ class KeepShard:
         with watch("digest"):
             identity = kept.drop_columns([TEXT]) if self.tokenizer else kept  # the text is in it by its digest
             digests = [table_digest(identity), *(table_digest(view.laid(step)) for step in self.plan.judged)]
-        entries = [] if self.tokenizer is None else list(self._entries(name, kept, watch))
+        wrong: list[str] = []
+        entries = [] if self.tokenizer is None else list(self._entries(name, kept, watch, wrong))
         said = [entry.model_dump() for entry in entries]
-        result = {"digest": joined(digests), "entries": said, "spent": watch.spent()}
+        result = {"digest": joined(digests), "entries": said, "mismatch": next(iter(wrong), None)}
+        result |= {"spent": watch.spent()}
         write_bytes(join(self.at, self.plan.kept.folder, f"{name}.json"), json.dumps(result).encode())
         return result
 
     def _but_text(self, view: View) -> list[str]:
         return [name for name in shards.schema(view.url(self.plan.documents)).names if name != TEXT]
 
-    def _entries(self, name: str, kept: pa.Table, watch: Stopwatch) -> Iterator[ShardEntry]:
+    def _entries(self, name: str, kept: pa.Table, watch: Stopwatch, wrong: list[str]) -> Iterator[ShardEntry]:
         for domain in sorted(kept[DOMAIN].unique().to_pylist()):
             rows = kept.filter(pc.equal(kept[DOMAIN], domain)).combine_chunks()
             with watch("tokens"):
-                ids, lengths = self.encoder.encode(rows[TEXT].combine_chunks())
+                ids, lengths, mismatch = checked(self.encoder, rows[TEXT].combine_chunks(), rows[ID].combine_chunks())
+            if mismatch is not None:  # what was wrong is made anew already; the reference goes on in this worker
+                wrong.append(mismatch)
+                self.__dict__["encoder"] = self.encoder.by("huggingface")
             with watch("write"):
                 origin = Origin(name, rows["row"].to_numpy(), rows[ID].combine_chunks())
                 yield write_shard(
@@ -115,17 +143,50 @@ class Keeping:
     shards: Sequence[str]
 
     def __call__(self, tally: Tally) -> dict[str, Any]:
-        """The digest, the tokens (of all and by domain), and where the manifest is."""
+        """The digest, the tokens (of all and by domain), their engine, and where the manifest is."""
         step = self.plan.kept
         tokenizer = self._tokenizer(tally) if self.plan.recipe.tokens else None
-        task, done = KeepShard(self.plan.slim, self.home.at, tokenizer), names(self.home.path(step.folder))
+        verdict = self._engine(step, tokenizer, tally) if tokenizer else None
+        done = names(self.home.path(step.folder))
         left = [name for name in self.shards if f"{name}.json" not in done]
+        results = self._kept(step, tokenizer, verdict, left)
+        wrong = next((one["mismatch"] for one in results if one["mismatch"]), None)
+        if verdict and wrong and verdict.engine == "gigatoken":
+            verdict = self._decided(step, verdict._replace(engine="huggingface", reason=f"a spot check found {wrong}"))
+            results = self._kept(step, tokenizer, verdict, self.shards)
+        return self._joined(step, tokenizer, results) | {"tokenizer_engine": verdict and verdict._asdict()}
+
+    def _kept(
+        self, step: Step, tokenizer: str | None, verdict: Verdict | None, left: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        """Keep the shards that are left; what is said of all."""
+        task = KeepShard(self.plan.slim, self.home.at, tokenizer, verdict.engine if verdict else "huggingface")
         with self.progress.step("tokens" if tokenizer else "digest", len(left)) as advance:
             for number, result in self.engine.map(task, left):
                 self._log(step, left[number], result["spent"])
                 advance(1)
-        results = [json.loads(read_bytes(self.home.path(step.folder, f"{name}.json"))) for name in self.shards]
-        return self._joined(step, tokenizer, results)
+        return [json.loads(read_bytes(self.home.path(step.folder, f"{name}.json"))) for name in self.shards]
+
+    def _engine(self, step: Step, tokenizer: str, tally: Tally) -> Verdict:
+        """Which engine makes the tokens: proven on a sample once, and kept beside them."""
+        url = self.home.path(step.folder, ENGINE)
+        if exists(url):
+            return Verdict(**json.loads(read_bytes(url)))
+        size = sum(size for _, size in tally.kept.values())
+        task = ProofSample(self.plan.slim, self.home.at, min(1.0, PROOF_MB * 1e6 / max(size, 1)))
+        tables: list[pa.Table] = [pa.table({})] * len(self.shards)
+        with self.progress.step("proof", len(self.shards)) as advance:
+            for number, (found, spent) in self.engine.map(task, self.shards):
+                tables[number] = found
+                self._log(step, self.shards[number], spent)
+                advance(1)
+            reference = Tokenizer.load(tokenizer, self.plan.recipe.tokens.eos)  # type: ignore[union-attr]
+            return self._decided(step, proven(reference, tables))
+
+    def _decided(self, step: Step, verdict: Verdict) -> Verdict:
+        write_bytes(self.home.path(step.folder, ENGINE), json.dumps(verdict._asdict()).encode())
+        self.home.log("tokenizer_engine", **verdict._asdict())
+        return verdict
 
     def _joined(self, step: Step, tokenizer: str | None, results: list[dict[str, Any]]) -> dict[str, Any]:
         entries = [ShardEntry.model_validate(entry) for one in results for entry in one["entries"]]

@@ -1,29 +1,31 @@
-"""Text to token ids with Hugging Face `tokenizers`: training a byte-level BPE, loading, encoding.
+"""Text to token ids: a tokenizer.json with its end token, and what encodes with it. Training: tokenizing/training.py.
 
 Text is only ever text: a document that spells `<|endoftext|>` gets the tokens of those letters, never the
-end token, and exactly one end token closes each document. The library threads by itself; a worker that has
-one core sets TOKENIZERS_PARALLELISM=false before its first call. No thread count changes an id.
+end token, and exactly one end token closes each document. Ids are those of Hugging Face `tokenizers`, whichever
+engine makes them. That library threads by itself; a worker that has one core sets TOKENIZERS_PARALLELISM=false
+before its first call. No thread count changes an id.
 """
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from codecs import getincrementaldecoder
+from collections.abc import Iterator
 from functools import cached_property
-from itertools import chain, islice
+from itertools import islice
 from pathlib import PurePosixPath
 
 import numpy as np
 import pyarrow as pa
 import tokenizers
-from tokenizers import decoders, models, pre_tokenizers, trainers
 
+from corpus.buffers import utf8
 from corpus.errors import TokenizerError
-from corpus.hashing import hash64
 from corpus.manifest import TokenizerCard, digest, token_dtype
 from corpus.storage import filesystem, read_bytes
+from pipeline.tokenizing.engines import Engine, HuggingFace, Name, fast
+from pipeline.tokenizing.training import EOS, sampled, train_bpe
 
-EOS = "<|endoftext|>"
-"""The end token of what we train; GPT-2's."""
+__all__ = ["EOS", "EOS_NAMES", "Tokenizer", "sampled", "train_bpe"]
 
 EOS_NAMES = (EOS, "</s>", "<|end_of_text|>", "<eos>")
 """End tokens of GPT-2 and its kin, Llama 1 and 2, Llama 3, Gemma: the first that a tokenizer has is taken."""
@@ -38,72 +40,47 @@ MOST = 8 * PIECE
 _WINDOW = 128  # characters on each side that a cut is tried with; longer than any token or rule looks
 _TRIES = 64  # places tried before MOST is the end; a tokenizer that fails them all never splits at spaces
 _BREAK = re.compile(r"(?<=\S)[ \n](?=\S)")
-_RUN = re.compile(r"(\S{1000}|\s{1000})")
-
-
-def train_bpe(texts: Iterable[list[str]], vocab: int) -> str:
-    """A byte-level BPE in the manner of GPT-2, as the text of a tokenizer.json.
-
-    texts: documents in lists of any length; neither lists nor order nor threads change the result, for merges
-    are chosen by count and then by the pair's ids. vocab: tokens, the end token and the 256 bytes included;
-    fewer come out where the text has fewer pairs that occur twice. TokenizerError where it is below 257.
-    """
-    least = len(pre_tokenizers.ByteLevel.alphabet()) + 1
-    if vocab < least:
-        raise TokenizerError(f"a vocabulary of {vocab:,} was asked for; 256 bytes and {EOS} alone are {least}")
-    bpe = tokenizers.Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    bpe.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab,
-        min_frequency=2,  # a pair met once is that document's own
-        special_tokens=[EOS],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    bpe.train_from_iterator((_without_long_runs(batch) for batch in texts), trainer)
-    return bpe.to_str()
-
-
-def _without_long_runs(batch: list[str]) -> list[str]:
-    """The texts, runs without or of white space cut every 1,000 characters.
-
-    The trainer's time is quadratic in the longest word: 10 kB take 0.04 s, 100 kB 3 s, 400 kB 58 s.
-    """
-    return [piece for text in batch for piece in _RUN.split(text) if piece]
-
-
-def sampled(ids: pa.Array, share: float, seed: int) -> np.ndarray:
-    """Which documents belong to a sample of about `share` of all: bool [N], by a hash of the id alone.
-
-    So however documents are sharded or ordered, the same are chosen, and a larger share keeps the smaller's.
-    """
-    return (hash64(ids, seed) >> np.uint64(11)) * 2.0**-53 < share
 
 
 class Tokenizer:
     """A tokenizer.json with its end token; pickles as its text."""
 
-    def __init__(self, text: bytes, name: str, eos: str | None = None) -> None:
+    def __init__(self, text: bytes, name: str, eos: str | None = None, engine: Name = "huggingface") -> None:
         """text: a tokenizer.json. name: what errors and the manifest call it. eos: its end token, where the
-        common names (EOS_NAMES) do not say. TokenizerError where it is no tokenizer, or has no such token.
+        common names (EOS_NAMES) do not say. engine: gigatoken where it can be had, once proof.py has seen it exact.
+        TokenizerError where it is no tokenizer, or has no such token.
         """
-        self.text, self.name = text, name
+        self.text, self.name, self.asked = text, name, engine
         self._hf = _parsed(text, name)
         self.eos = _end_token(self._hf, name, eos)
         self.eos_id: int = self._hf.token_to_id(self.eos)
         self._make_text_only()
 
     @classmethod
-    def load(cls, url: str, eos: str | None = None) -> "Tokenizer":
+    def load(cls, url: str, eos: str | None = None, engine: Name = "huggingface") -> "Tokenizer":
         """The tokenizer.json at `url`; TokenizerError as in the constructor, or where nothing is there."""
         try:
-            return cls(read_bytes(url), PurePosixPath(filesystem(url)[1]).name, eos)
+            return cls(read_bytes(url), PurePosixPath(filesystem(url)[1]).name, eos, engine)
         except OSError as error:
             raise TokenizerError(f"{url}: cannot be read ({error}); a tokenizer.json was expected") from error
 
     def __reduce__(self) -> tuple:
-        return Tokenizer, (self.text, self.name, self.eos)
+        return Tokenizer, (self.text, self.name, self.eos, self.asked)
+
+    def by(self, engine: Name) -> "Tokenizer":
+        """The same tokenizer with another engine."""
+        return self if engine == self.asked else Tokenizer(self.text, self.name, self.eos, engine)
+
+    @property
+    def reference(self) -> tokenizers.Tokenizer:
+        """The library's own tokenizer, which takes text for text alone."""
+        return self._hf
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What makes its ids: the reference where the fast one was not asked for or cannot be had."""
+        quick = fast(self.text, self.eos) if self.asked == "gigatoken" else ""
+        return HuggingFace(self._hf) if isinstance(quick, str) else quick
 
     def _make_text_only(self) -> None:
         self._hf.no_truncation()  # some files ask for 512 tokens, or pad to them
@@ -139,23 +116,23 @@ class Tokenizer:
             policy="one eos after each document",
         )
 
-    def encode(self, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    def encode(self, texts: pa.Array, *, reference: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Ids of all documents end to end, each closed by one end token, and their lengths.
 
         texts: strings [N], nulls count as empty -> (uint16 or int32 [T], int64 [N]). Nothing else is added.
         A document over PIECE characters is encoded in parts, cut where that changes no id; where it has no
         such place for MOST characters it is cut there, and ids may differ by the few at the cut.
-        Python lists are the library's way out: 5 to 9 % beside its own time on files of 18 kB.
+        reference: by Hugging Face `tokenizers`, whatever the engine.
         """
+        engine = HuggingFace(self._hf) if reference else self.engine
         lengths, flat = np.zeros(len(texts), np.int64), [np.zeros(0, self.dtype)]
+        end = np.array([self.eos_id], np.uint32)
         for batch in self._batches(texts):
             owners, pieces, lasts = zip(*batch, strict=True)
-            found = [e.ids for e in self._hf.encode_batch_fast(list(pieces), add_special_tokens=False)]
-            for ids, last in zip(found, lasts, strict=True):
-                ids.extend([self.eos_id] * last)
-            sizes = [len(ids) for ids in found]
-            np.add.at(lengths, list(owners), sizes)
-            flat.append(np.fromiter(chain.from_iterable(found), self.dtype, sum(sizes)))
+            found = engine(list(pieces))
+            parts = [part for ids, last in zip(found, lasts, strict=True) for part in ((ids, end) if last else (ids,))]
+            np.add.at(lengths, list(owners), np.array([*map(len, found)]) + lasts)
+            flat.append(np.concatenate(parts).astype(self.dtype))
         ids = np.concatenate(flat)
         self._refuse_forged_ends(ids, lengths)
         return ids, lengths
@@ -167,12 +144,15 @@ class Tokenizer:
             guilty = int(np.searchsorted(lasts, np.setdiff1d(ends, lasts)[0]))
             raise TokenizerError(f"{self.name} made its end token {self.eos!r} from the text of document {guilty:,}")
 
-    def _batches(self, texts: pa.Array) -> Iterator[list[tuple[int, str, bool]]]:
-        """(document, piece of it, whether its last), in lists of PIECE characters or a little more."""
+    def _batches(self, texts: pa.Array) -> Iterator[list[tuple[int, bytes, bool]]]:
+        """(document, piece of it, whether its last), in lists of PIECE bytes or a little more.
+
+        A Python loop over documents and their pieces: 2.5 us each, beside 20 for the ids of 2 kB.
+        """
+        starts, data = utf8(texts)
         batch, size = [], 0
-        for n, scalar in enumerate(texts):  # 4 us a document, beside 700 us for encoding 2 kB of it
-            rest = scalar.as_py() or ""
-            for piece, last in self._pieces(rest):
+        for n, (start, end) in enumerate(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)):
+            for piece, last in self._pieces(data[start:end]):
                 batch.append((n, piece, last))
                 size += len(piece)
                 if size >= PIECE:
@@ -181,14 +161,25 @@ class Tokenizer:
         if batch:
             yield batch
 
-    def _pieces(self, text: str) -> Iterator[tuple[str, bool]]:
-        start = 0
-        while len(text) - start > 2 * PIECE:
-            end = self._cut(text, start)
-            yield text[start:end], end == len(text)
+    def _pieces(self, text: np.ndarray | bytes) -> Iterator[tuple[bytes, bool]]:
+        """The pieces of a text in UTF-8, and whether each is its last."""
+        if len(text) <= 2 * PIECE:  # then it has no more characters than that either
+            yield bytes(text), True
+            return
+        decode, held, start, read = getincrementaldecoder("utf-8")().decode, "", 0, 0
+        while True:
+            if (
+                read < len(text) and len(held) - start < 2 * MOST + _WINDOW
+            ):  # decoded whole it could take 4 times as much
+                back = max(start - _WINDOW, 0)
+                held, start = held[back:] + decode(bytes(text[read : read + 4 * MOST])), start - back
+                read += 4 * MOST
+                continue
+            end = self._cut(held, start) if len(held) - start > 2 * PIECE else len(held)
+            yield held[start:end].encode(), end == len(held)
+            if end == len(held):
+                return
             start = end
-        if start < len(text) or not text:
-            yield text[start:], True
 
     def _cut(self, text: str, start: int) -> int:
         """Where to end the piece that begins at `start`: before white space, where a split changes no id."""

@@ -10,6 +10,7 @@ from stages.exact import Exact
 from stages.fineweb import FineWeb
 from stages.gopher_quality import GopherQuality
 from stages.gopher_repetition import GopherRepetition
+from stages.interop import Datatrove
 from stages.madlad import Madlad
 from stages.minhash import MinHash
 from stages.nemo import Nemo
@@ -23,7 +24,7 @@ from stages.url import UrlRules
 
 LOCAL: tuple[type[Stage], ...] = (
     UrlRules, Repair, GopherRepetition, GopherQuality, C4, FineWeb, RefinedWeb, Madlad, Nemo, DataJuicer, RedPajama,
-    Code, BadWords, Pii,
+    Code, BadWords, Pii, Datatrove,
 )  # fmt: skip
 GLOBAL: tuple[type[Stage], ...] = (Exact, MinHash, Paragraphs, Lines, Substring, NgramBloom)
 

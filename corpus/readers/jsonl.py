@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from corpus.errors import SourceError
-from corpus.readers.base import NOT_UTF8, NUL, SAMPLE_BYTES, Fault, Piece, compact, longer_than, nearest
+from corpus.readers.base import NOT_UTF8, NUL, SAMPLE_BYTES, Fault, Piece, compact, longer_than
+from corpus.readers.paths import ABSENT, lacking, within
 from corpus.source import Extent, Read, Source, Unit
 from corpus.storage import filesystem
 from corpus.streams import Damage, blocks, codec
@@ -172,7 +173,7 @@ def _document(line: Line, name: str, source: Source) -> tuple[str | None, ...]:
     domain = source.domain or "default"
     if source.domain_field is not None:
         domain = _domain(record, source.domain_field)
-    fields = [compact(record.get(field)) for field in source.fields]
+    fields = [compact(within(record, field, None)) for field in source.fields]
     return (key if key is not None else f"{name}#{line.begin}", text, domain, *fields)
 
 
@@ -198,10 +199,10 @@ def _unparsable(raw: bytes, error: orjson.JSONDecodeError) -> str:
 
 
 def _text(record: dict[str, Any], field: str) -> str:
-    text = record.get(field)
+    text = within(record, field)
     if type(text) is not str:
-        if field not in record:
-            raise Fault(f"no field {field!r}: {nearest(field, record)}")
+        if text is ABSENT:
+            raise Fault(f"no field {field!r}: {lacking(record, field)}")
         raise Fault(f"field {field!r} is not a string but {_kind(text)}")
     if "\0" in text:
         raise Fault(NUL)
@@ -210,24 +211,24 @@ def _text(record: dict[str, Any], field: str) -> str:
 
 def _id(record: dict[str, Any], field: str | None) -> str | None:
     """As a string; None where the record has none and none was asked for."""
-    key = record.get(field or "id")
+    key = within(record, field or "id")
     if type(key) is str:
         return key
     if type(key) is int:
         return str(key)
     if field is None:
         return None
-    if field not in record:
-        raise Fault(f"no field {field!r} for the id: {nearest(field, record)}")
+    if key is ABSENT:
+        raise Fault(f"no field {field!r} for the id: {lacking(record, field)}")
     raise Fault(f"field {field!r} is no id but {_kind(key)}")
 
 
 def _domain(record: dict[str, Any], field: str) -> str:
-    domain = record.get(field)
+    domain = within(record, field)
     if type(domain) is str and domain:
         return domain
-    if field not in record:
-        raise Fault(f"no field {field!r} for the domain: {nearest(field, record)}")
+    if domain is ABSENT:
+        raise Fault(f"no field {field!r} for the domain: {lacking(record, field)}")
     raise Fault(f"field {field!r} is no domain but {_kind(domain)}")
 
 

@@ -25,10 +25,10 @@ from corpus.readers.base import (
     Fault,
     compact,
     longer_than,
-    nearest,
     no_rows,
     sample,
 )
+from corpus.readers.paths import flat, lacking, tree, type_of, ways
 from corpus.source import Bad, Extent, Read, Source, Unit
 from corpus.streams import SourceFile
 
@@ -86,11 +86,11 @@ def _needed(schema: pa.Schema, source: Source) -> dict[str, str]:
 
 
 def _check(schema: pa.Schema, name: str, use: str, extent: Extent) -> None:
-    times = schema.names.count(name)
+    times = len(ways(schema, name))
     if times != 1:
         found = f"{times} columns" if times else "no column"
-        raise SourceError(f"{extent.url}: {found} {name!r} for the {use}; {nearest(name, schema.names)}")
-    held = schema.field(name).type
+        raise SourceError(f"{extent.url}: {found} {name!r} for the {use}; {lacking(tree(schema, name), name)}")
+    held = type_of(schema, name)
     if use != "field" and not (_can_be_id(held) if use == "id" else _is_text(held)):
         raise SourceError(
             f"{extent.url}: column {name!r} holds {held}, which cannot be the {use}: strings "
@@ -117,7 +117,7 @@ def _groups(raw: Any, footer: pq.ParquetFile, names: list[str], extent: Extent, 
         if group >= extent.start:
             step = min(_average_step(footer, group, names), _MOST_BYTES // _longest(raw, footer, group, names))
             batches = file.iter_batches(max(1, step), [group], names, use_threads=False)
-            yield from _group(batches, rows, first, extent, source)
+            yield from _group((flat(batch, names) for batch in batches), rows, first, extent, source)
         first += rows
 
 
@@ -137,12 +137,12 @@ def _longest(raw: Any, footer: pq.ParquetFile, group: int, names: list[str]) -> 
         one = next(_opened(raw, footer, read_dictionary=probed).iter_batches(1, [group], probed, use_threads=False))
     except (StopIteration, pa.ArrowException, OSError):
         return 1  # damaged; reading it will say so
-    held = [column.dictionary for column in one.columns if isinstance(column, pa.DictionaryArray)]
+    held = [column.dictionary for column in flat(one, probed).columns if isinstance(column, pa.DictionaryArray)]
     return max(1, sum(int(_sizes(strings).max(initial=0)) for strings in held))
 
 
 def _has_dictionary(footer: pq.ParquetFile, group: int, name: str) -> bool:
-    if not _is_text(footer.schema_arrow.field(name).type):
+    if not _is_text(type_of(footer.schema_arrow, name)):
         return False
     chunks = _chunks(footer, group, name)
     return all(chunk.has_dictionary_page and _PLAIN.issuperset(chunk.encodings) for chunk in chunks)

@@ -30,7 +30,7 @@ def chosen(
     """
     found = first(run, _rows(run, dropped_by, id, cluster), count)
     if id is not None and not found:
-        hint = "A record without an id of its own is called <file>:<offset>."
+        hint = "A record without an id of its own is called <file>#<offset>."
         raise RecipeError(f"{run.home.at}: no document has the id {id!r}. {hint}")
     if cluster is not None and not any(one.get("cluster") == cluster for one in found):
         _refuse_no_cluster(run, cluster)

@@ -39,6 +39,7 @@ def figures(
         "seconds": round(seconds, 3),
         "peak_rss_mb": round(max((one["rss"] for one in spent.values()), default=0.0), 1),
         "manifest": result["manifest"],
+        "tokenizer_engine": result["tokenizer_engine"],
     }
     check(report)
     _check_shards(report, markers)

@@ -305,6 +305,8 @@ def workplace(tmp_path_factory):
     shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pipeline "$@"\n')
     shim.chmod(0o755)
     shell(folder, "winnow run recipes/tiny.yaml --at runs/tiny --workers 1")
+    shell(folder, "winnow tokenizer train runs/tiny tokenizer.json --vocab 400")
+    shell(folder, "winnow mix proportional runs/tiny --out mixture.json")
     for month in ("may", "june"):
         shell(folder, f"winnow index make runs/tiny index/{month}")
     return folder

@@ -18,7 +18,10 @@ ODD = ["", " ", "\n\n", "\x00", "日本語のテキスト。", "👩‍👩‍�
 ODD += ["naïve café", "é"]
 
 
-SETTINGS = {"bad_words": {"lists": str(Path(__file__).parent / "words")}}
+SETTINGS = {
+    "bad_words": {"lists": str(Path(__file__).parent / "words")},
+    "datatrove": {"block": "filters.C4QualityFilter", "options": {"min_num_sentences": -1}},
+}
 """What a stage needs to be made where its defaults are not enough."""
 
 

@@ -224,7 +224,7 @@ def test_cutting_a_document_at_spaces_changes_no_id(kinds, kind, text, extra):
 
 def test_the_law_above_does_cut(trained, monkeypatch):
     monkeypatch.setattr(tokenize, "PIECE", 5)
-    assert len(list(trained._pieces("one two three four five six"))) > 2
+    assert len(list(trained._pieces(b"one two three four five six"))) > 2
 
 
 @settings(max_examples=100, deadline=None)
@@ -239,7 +239,7 @@ def test_a_document_without_a_place_to_cut_still_reads_back(trained, text):
 def test_a_tokenizer_that_never_splits_is_cut_only_at_the_most(kinds, monkeypatch):
     monkeypatch.setattr(tokenize, "PIECE", 100)
     monkeypatch.setattr(tokenize, "MOST", 1000)
-    pieces = [piece for piece, _ in kinds["llama2"]._pieces("some words " * 500)]
+    pieces = [piece for piece, _ in kinds["llama2"]._pieces(b"some words " * 500)]
     assert {len(piece) for piece in pieces[:-1]} == {1000}
 
 
