@@ -70,7 +70,7 @@ def inventory(
 ) -> None:
     """The different tokens of each domain, and how many fresh ones some passes over them are worth.
 
-    Example: winnow inventory runs/tiny --by language
+    Example: winnow inventory runs/tiny --by words --edges 200,1000
     """
     from pipeline import mixing
     from pipeline.report import mixtures

@@ -6,6 +6,7 @@ docs/reference/cli.md has the table. Ctrl-C and SIGTERM stop a command alike: wo
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -64,9 +65,26 @@ def _prepare() -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    threading.Thread(target=_listen, args=(heard,), daemon=True).start()
+
+
+def _listen(heard: int) -> None:
+    """Say that a signal stops the command as soon as it comes.
+
+    The main thread may wait in Ray for a second before it looks, and where Ctrl-C ends Ray's own processes
+    first, Ray's library ends this one from within, without a word.
+    """
+    while (number := os.read(heard, 1)) and number[0] not in (signal.SIGINT, signal.SIGTERM):
+        pass
+    _say_stopped()
 
 
 def _failed(code: int, kind: str, message: str, *, said: bool = False) -> int:
+    if _told_stopped:  # what came of stopping is no news
+        return _stopped()
     message = message.encode("utf-8", "replace").decode()
     if "--json" in sys.argv:
         say(dumped({"error": {"kind": kind, "message": message}}))
@@ -75,10 +93,22 @@ def _failed(code: int, kind: str, message: str, *, said: bool = False) -> int:
     return code
 
 
+_telling = threading.Lock()
+_told_stopped: list[bool] = []
+
+
+def _say_stopped() -> None:
+    with _telling:
+        if not _told_stopped:
+            _failed(FAILED, "Stopped", "stopped; a run goes on where it was when the same command is given again")
+            _told_stopped.append(True)
+
+
 def _stopped() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # impatient fingers: all that is left is to end
-    return _failed(FAILED, "Stopped", "stopped; a run goes on where it was when the same command is given again")
+    _say_stopped()
+    return FAILED
 
 
 def _reader_left() -> int:

@@ -11,12 +11,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
 import ray
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskError, WorkerCrashedError
 
@@ -58,7 +59,8 @@ class RayEngine:
         """
         address = address or os.environ.get("RAY_ADDRESS")
         self._joined_before = ray.is_initialized()
-        starts = not self._joined_before and address in (None, "", "local")
+        self._starts = starts = not self._joined_before and address in (None, "", "local")
+        self._others = set(psutil.Process().children(recursive=True))  # what is not Ray's
         if starts:
             _start(workers or cores())
         elif not self._joined_before:
@@ -91,9 +93,18 @@ class RayEngine:
             _cancel(list(running))
 
     def close(self) -> None:
-        """Leave the cluster, and stop it where this engine started it."""
+        """Leave the cluster, and stop it where this engine started it.
+
+        Ray's agents notice a raylet that is gone only after half a minute, so what is left of its processes is ended.
+        """
         if not self._joined_before and ray.is_initialized():
-            ray.shutdown()
+            family = set(psutil.Process().children(recursive=True)) - self._others if self._starts else set()
+            try:
+                ray.shutdown()
+            finally:
+                for process in family:
+                    with suppress(psutil.NoSuchProcess):
+                        process.kill()
 
     def __enter__(self) -> Self:
         return self

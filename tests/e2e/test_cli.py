@@ -188,6 +188,7 @@ def started(path, at, *more):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # also where tests run in the background
     )
     end = time.monotonic() + 60
     while not ((at / "log.jsonl").exists() and '"task"' in (at / "log.jsonl").read_text()):
@@ -220,7 +221,7 @@ def test_a_stopped_run_says_so_leaves_no_worker_and_goes_on(large, tmp_path, how
     assert json.loads(out.splitlines()[-1])["error"]["kind"] == "Stopped"
     assert "Traceback" not in err
     assert "winnow: stopped" in err
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60  # Ray's agents look for their raylet now and then
     while living(family) and time.monotonic() < end:
         time.sleep(0.1)
     assert not living(family)
@@ -325,6 +326,14 @@ def shell(folder, command):
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
+SMALL = {
+    "--budget 10B": "--budget 10k",
+    "--params 1B": "--params 1B --most-epochs 10000000",
+    "web=0.6,code=0.4": "web=1",
+    "Github=code": "Github=web",
+}
+"""The run in runs/tiny has 12,000 tokens of one domain."""
+
 SLOW = pytest.mark.slow  # the demo reads 40 MB
 COMMANDS = [pytest.param(one, marks=SLOW if one.startswith("winnow demo") else ()) for one in documented()]
 
@@ -332,6 +341,10 @@ COMMANDS = [pytest.param(one, marks=SLOW if one.startswith("winnow demo") else (
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_documented_command_runs(workplace, tmp_path, command):
     shutil.copytree(workplace, tmp_path / "work")
+    if "--out mixture.json" in command:
+        (tmp_path / "work" / "mixture.json").unlink()
+    for said, small in SMALL.items():
+        command = command.replace(said, small)
     shell(tmp_path / "work", command)
 
 

@@ -3,6 +3,7 @@
 import math
 import re
 from collections import Counter
+from itertools import pairwise
 from statistics import median
 from unicodedata import category
 
@@ -226,8 +227,7 @@ def of_redpajama_in_ascii(text):
         "rps_doc_frac_unique_words": per(len(counts), words),
         "rps_doc_unigram_entropy": entropy(counts),
         "rps_doc_frac_all_caps_words": share(map(str.isupper, raw), raw),
-        "rps_doc_lorem_ipsum": per(" ".join(words).split(" ").count("lorem"), " ".join(words))
-        * (" lorem ipsum " in " ".join(["", *words, ""])),
+        "rps_doc_lorem_ipsum": per(sum(pair == ("lorem", "ipsum") for pair in pairwise(words)), len(" ".join(words))),
     }
 
 
