@@ -334,6 +334,13 @@ SMALL = {
 }
 """The run in runs/tiny has 12,000 tokens of one domain."""
 
+
+def made_small(command):
+    for said, small in SMALL.items():
+        command = command.replace(said, small)
+    return command
+
+
 SLOW = pytest.mark.slow  # the demo reads 40 MB
 COMMANDS = [pytest.param(one, marks=SLOW if one.startswith("winnow demo") else ()) for one in documented()]
 
@@ -343,15 +350,14 @@ def test_every_documented_command_runs(workplace, tmp_path, command):
     shutil.copytree(workplace, tmp_path / "work")
     if "--out mixture.json" in command:
         (tmp_path / "work" / "mixture.json").unlink()
-    for said, small in SMALL.items():
-        command = command.replace(said, small)
-    shell(tmp_path / "work", command)
+    shell(tmp_path / "work", made_small(command))
 
 
 def test_the_readme_runs_from_its_recipe_to_its_export(workplace, tmp_path):
     """The recipe in it becomes the file that its commands name; they run in order, as a reader would run them."""
     folder, blocks = tmp_path / "work", code("README.md")
     shutil.copytree(workplace, folder)
+    (folder / "mixture.json").unlink()
     shown = [command for command in commands(blocks) if not command.startswith("winnow demo")]
     recipes = [block.split("\n\n")[0] for block in blocks if block.startswith("name:")]
     assert bool(shown) == bool(recipes) == (ROOT / "README.md").exists()
@@ -359,4 +365,4 @@ def test_the_readme_runs_from_its_recipe_to_its_export(workplace, tmp_path):
         (name,) = {found for command in shown for found in re.findall(r"\S+\.yaml", command)}
         (folder / name).write_text(recipe_text)
     for command in shown:
-        shell(folder, command)
+        shell(folder, made_small(command))
