@@ -10,6 +10,7 @@ import typer
 
 from corpus.errors import RecipeError
 from pipeline import cli_duplicates, cli_mixing, cli_scaling, cli_tokens
+from pipeline.options import Json, Run
 from pipeline.outcome import dumped, outcome, say
 from pipeline.printed import printed
 
@@ -22,9 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object (docs/reference/json.md) on stdout.")]
 At = Annotated[str, typer.Option("--at", help="Folder or URL of the run.")]
-Run = Annotated[str, typer.Argument(help="Folder or URL of a finished run.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Change one setting: stage.key=value.")]
 Engine = Annotated[str, typer.Option(help="local: processes of this machine; ray: a Ray cluster.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Workers; all cores where absent.")]

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.options import Json, Run
 from pipeline.printed import printed
 
 app = typer.Typer()
@@ -15,8 +16,6 @@ index = typer.Typer(
 )
 app.add_typer(index)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object (docs/reference/json.md) on stdout.")]
-Run = Annotated[str, typer.Argument(help="Folder or URL of a finished run.")]
 Index = Annotated[str, typer.Argument(help="Folder or URL of an index.")]
 Out = Annotated[str, typer.Argument(help="Folder or URL of the index to make.")]
 

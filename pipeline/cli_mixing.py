@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
+from pipeline.options import Json
 from pipeline.printed import printed
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object (docs/reference/json.md) on stdout.")]
 Place = Annotated[
     str, typer.Argument(metavar="TOKENS|RUN", help="A folder of tokens, its manifest, or a finished run.")
 ]

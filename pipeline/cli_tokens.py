@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from corpus.errors import RecipeError
+from pipeline.options import Json, Run
 from pipeline.printed import printed
 
 app = typer.Typer()
@@ -16,8 +17,6 @@ tokenizer = typer.Typer(
 )
 app.add_typer(tokenizer)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object (docs/reference/json.md) on stdout.")]
-Run = Annotated[str, typer.Argument(help="Folder or URL of a finished run.")]
 Tokens = Annotated[str, typer.Argument(help="A finished run with tokens, a folder of tokens, or its manifest.json.")]
 Format = Annotated[str, typer.Option(help="megatron, llmc, ds, mds, litdata, olmo or parquet.")]
 Url = Annotated[str, typer.Argument(help="A tokenizer.json.")]

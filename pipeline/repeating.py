@@ -10,7 +10,7 @@ killed run goes on with the parts that are missing, and the number of workers ch
 found damaged is made again.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,10 +21,10 @@ from corpus.documents import TEXT
 from corpus.edits import Spans
 from corpus.storage import remove
 from pipeline.comparing import mended
-from pipeline.comparison import ROW_BITS, file_of
+from pipeline.comparison import ROW_BITS, file_of, missing
 from pipeline.engine import Engine
 from pipeline.exchange import gather, scatter, spread
-from pipeline.repetition import Repetition, missing
+from pipeline.repetition import Repetition
 from pipeline.spent import Spent, Stopwatch
 from pipeline.streaming import stream
 from pipeline.substrings import (
@@ -115,19 +115,15 @@ def repeat(all_: Repetition, engine: Engine) -> Iterator[Spent]:
 def _repeat(all_: Repetition, engine: Engine) -> Iterator[Spent]:
     each, parts = range(len(all_.shards)), range(all_.parts)
     if isinstance(all_.stage, Substring):
-        yield from _step(engine, SendFingerprints(all_), each, all_.work("fingerprints"))
-        yield from _step(engine, MatchFingerprints(all_), parts, all_.work("repeated"))
-        yield from _step(engine, SendStretches(all_), each, all_.work("stretches"), all_.work("sent-stretches"))
-        yield from _step(engine, MatchStretches(all_), parts, all_.work("settled"))
-        yield from _step(engine, SendPieces(all_), each, all_.work("windows"), all_.work("send"))
+        yield from missing(engine, SendFingerprints(all_), each, all_.work("fingerprints"))
+        yield from missing(engine, MatchFingerprints(all_), parts, all_.work("repeated"))
+        yield from missing(engine, SendStretches(all_), each, all_.work("stretches"), all_.work("sent-stretches"))
+        yield from missing(engine, MatchStretches(all_), parts, all_.work("settled"))
+        yield from missing(engine, SendPieces(all_), each, all_.work("windows"), all_.work("send"))
     else:
-        yield from _step(engine, SendPieces(all_), each, all_.work("send"))
-    yield from _step(engine, MatchPieces(all_), parts, all_.work("match"))
+        yield from missing(engine, SendPieces(all_), each, all_.work("send"))
+    yield from missing(engine, MatchPieces(all_), parts, all_.work("match"))
     yield from (spent for _, spent in engine.map(CutPieces(all_), all_.left()))
-
-
-def _step(engine: Engine, task: Callable[[int], Spent], numbers: Sequence[int], *folders: str) -> Iterator[Spent]:
-    yield from (spent for _, spent in engine.map(task, missing(numbers, *folders)))
 
 
 def _pieces(all_: Repetition, shard: int) -> pa.Table:

@@ -1,6 +1,5 @@
 """What all tasks of one stage that cuts repeats know, and where the rows between its steps lie."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -8,7 +7,6 @@ import pyarrow as pa
 from corpus import shards
 from corpus.documents import DROP
 from corpus.storage import join, names
-from pipeline.comparison import file_of
 from pipeline.newest import Newest
 from stages.repeats import Repeats
 
@@ -55,9 +53,3 @@ class Repetition:
             gone = shards.read(join(folder, f"{name}.parquet"), [DROP])[DROP].is_valid().to_numpy()
             rows = rows.filter(pa.array(~gone[rows["row"].to_numpy()]))
         return rows
-
-
-def missing(numbers: Sequence[int], *folders: str) -> list[int]:
-    """Those that lack their file in one of the folders of a step."""
-    there = [names(folder) for folder in folders]
-    return [number for number in numbers if any(file_of(number) not in one for one in there)]

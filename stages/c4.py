@@ -35,7 +35,8 @@ from stages.c4_lines import (
     pieces,
     sentences,
 )
-from stages.line_edits import BREAKS, Lines, between, lines, reasons
+from stages.line_edits import BREAKS, between, lines, reasons
+from stages.measures.segments import Segments
 
 COUNTS = {
     LONG_WORD: ("long_word_lines", "lines taken out for a word that is too long"),
@@ -128,7 +129,7 @@ class C4(Local):
         columns |= {name: pa.array(count) for name, count in counts.items()}
         return columns | verdict | {TEXT: cut(batch.text, spans, BREAKS, which), "c4_spans": recorded(spans)}
 
-    def _judged(self, batch: Batch, found: Lines) -> tuple[np.ndarray, np.ndarray]:
+    def _judged(self, batch: Batch, found: Segments) -> tuple[np.ndarray, np.ndarray]:
         marks, least, _ = DIALECTS[self.dialect]
         asked = least if self.min_words_per_line is None else self.min_words_per_line
         paper = self.dialect == "paper"
@@ -144,12 +145,12 @@ def _verdict(rules: dict[str, tuple[np.ndarray, np.ndarray]], rows: int) -> tupl
     return {DROP: reasons(tuple(rules), which), VALUE: pa.array(value, mask=which < 0)}, which < 0
 
 
-def _per_document(values: np.ndarray, found: Lines) -> np.ndarray:
+def _per_document(values: np.ndarray, found: Segments) -> np.ndarray:
     """The sum over the lines of each document: int64 [N]."""
     return np.diff(np.r_[np.int64(0), np.cumsum(values, dtype=np.int64)][found.first])
 
 
-def _first(judged: np.ndarray, found: Lines) -> np.ndarray:
+def _first(judged: np.ndarray, found: Segments) -> np.ndarray:
     """Which of the two that drop a page comes first in it: uint8 [N], 0 where neither does."""
     fatal = np.flatnonzero((judged == LOREM_IPSUM) | (judged == CURLY_BRACKET))
     documents, places = np.unique(np.searchsorted(found.first, fatal, "right") - 1, return_index=True)

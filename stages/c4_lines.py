@@ -11,7 +11,8 @@ from numba import njit
 
 from corpus.classes import TERMINATOR, classes, decode
 from corpus.documents import Batch
-from stages.line_edits import DECIMAL, Lines, Pieces, before, same, split_words, traits, trimmed, white
+from stages.line_edits import DECIMAL, Pieces, before, same, split_words, traits, trimmed, white
+from stages.measures.segments import Segments
 
 KEPT, LONG_WORD, UNENDED, FEW_WORDS, LOREM_IPSUM, JAVASCRIPT, CURLY_BRACKET, POLICY = range(8)
 """What became of a line, in the order of the checks."""
@@ -29,7 +30,7 @@ _LONGEST = max(len(phrase) for _, phrase in PHRASES)
 
 
 def judged(
-    batch: Batch, found: Lines, marks: bytes, least: int, most: int, paper: bool
+    batch: Batch, found: Segments, marks: bytes, least: int, most: int, paper: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """What becomes of each line (uint8 [L], KEPT to POLICY), and the citations it holds (int64 [L]).
 
@@ -129,7 +130,7 @@ def _reason(data, b, end, words, terminal, least, marks, phrases, sizes, whys, b
     return reason if reason <= POLICY else KEPT
 
 
-def sentences(batch: Batch, found: Lines, citations: np.ndarray) -> np.ndarray:
+def sentences(batch: Batch, found: Segments, citations: np.ndarray) -> np.ndarray:
     """Sentences of each line, by the ends that corpus/words.py finds: int64 [L]."""
     words, counts = batch.words, np.zeros(len(found.starts), np.int64)
     stops = (words.first, words.starts, words.sentence_first, words.sentence_ends)
@@ -171,7 +172,7 @@ def _ends_before_citations(data, b, end, classes, traits):  # type: ignore[no-un
         b = reached = behind
 
 
-def pieces(batch: Batch, found: Lines, kept: np.ndarray, citations: np.ndarray) -> Pieces:
+def pieces(batch: Batch, found: Segments, kept: np.ndarray, citations: np.ndarray) -> Pieces:
     """The lines that are kept, stripped and without their citations."""
     first, most = np.zeros(len(found.first), np.int64), int((citations[kept] + 1).sum())
     starts, ends, begins = np.zeros(most, np.int64), np.zeros(most, np.int64), np.zeros(most, np.bool_)

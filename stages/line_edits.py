@@ -18,7 +18,7 @@ from numba import njit
 from corpus.classes import CODE_POINTS, KIND, OTHER, classes, decode
 from corpus.documents import Batch
 from corpus.edits import Spans
-from stages.measures import once
+from stages.measures.segments import Segments, newline_lines, python_lines
 
 UPPER, DIGIT, DECIMAL, WORD = 1, 2, 4, 8
 """Bits of `traits`: `str.isupper`, `isdigit`, `isdecimal` (\\d of Python's `re`), and its word characters (\\w)."""
@@ -41,83 +41,12 @@ def traits() -> np.ndarray:
     return table
 
 
-class Lines(NamedTuple):
-    """Lines of N documents. Places are bytes into the data of `batch.utf8`; the line break is not in the line.
-
-    Those of document n are [first[n] : first[n + 1]].
-    """
-
-    first: np.ndarray  # int64 [N + 1]
-    starts: np.ndarray  # int64 [L]
-    ends: np.ndarray  # int64 [L]
-
-
-def lines(batch: Batch, kind: Literal["splitlines", "newline"]) -> Lines:
+def lines(batch: Batch, kind: Literal["splitlines", "newline"]) -> Segments:
     """The lines of each document as `str.splitlines()` or `str.split("\\n")` gives them; found once a batch.
 
     "newline" gives an empty text one line, and one more behind a line break at the end, as `split` does.
     """
-    return _splitlines(batch) if kind == "splitlines" else _newlines(batch)
-
-
-@once
-def _splitlines(batch: Batch) -> Lines:
-    return _lines(batch, False)
-
-
-@once
-def _newlines(batch: Batch) -> Lines:
-    return _lines(batch, True)
-
-
-def _lines(batch: Batch, newline: bool) -> Lines:
-    starts, data = batch.utf8
-    # A line takes a byte, its break, or is the last. Address space is reserved for that and hardly touched.
-    first, places = np.zeros(len(starts), np.int64), np.empty((2, int(starts[-1] - starts[0]) + len(starts)), np.int64)
-    _find_lines(starts, data, newline, first, places)
-    return Lines(first, places[0, : first[-1]], places[1, : first[-1]])
-
-
-@njit(nogil=True, cache=True)
-def _find_lines(starts, data, newline, first, places):  # type: ignore[no-untyped-def]
-    line = np.int64(0)
-    for n in range(len(starts) - 1):
-        begin = b = starts[n]
-        while b < starts[n + 1]:
-            x = data[b]
-            if 0x1E < x < 0xC2 or 0xC2 < x < 0xE2 or x > 0xE2:  # no line break begins so
-                b += 1
-                continue
-            after = _behind_break(data, b, starts[n + 1], newline)
-            if after > b:
-                places[0, line], places[1, line] = begin, b
-                line += 1
-                begin = after
-            b = after if after > b else b + 1
-        if newline or begin < starts[n + 1]:
-            places[0, line], places[1, line] = begin, starts[n + 1]
-            line += 1
-        first[n + 1] = line
-
-
-@njit(inline="always")
-def _behind_break(data, b, stop, newline):  # type: ignore[no-untyped-def]
-    """The place behind the line break at `b`, or `b` where there is none: those of `str.splitlines`, or \\n alone."""
-    x = data[b]
-    after = b
-    if x == 0x0A:
-        after = b + 1
-    elif not newline:
-        if x < 0x20:
-            if 0x0B <= x <= 0x0D or 0x1C <= x <= 0x1E:
-                after = b + 1
-                if x == 0x0D and b + 1 < stop and data[b + 1] == 0x0A:
-                    after = b + 2
-        elif x == 0xC2 and b + 1 < stop and data[b + 1] == 0x85:
-            after = b + 2
-        elif x == 0xE2 and b + 2 < stop and data[b + 1] == 0x80 and data[b + 2] & 0xFE == 0xA8:
-            after = b + 3
-    return after
+    return python_lines(batch) if kind == "splitlines" else newline_lines(batch)
 
 
 @njit(inline="always")

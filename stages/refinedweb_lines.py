@@ -14,7 +14,6 @@ from stages.line_edits import (
     DIGIT,
     UPPER,
     WORD,
-    Lines,
     Pieces,
     before,
     same,
@@ -23,6 +22,7 @@ from stages.line_edits import (
     trimmed,
     white,
 )
+from stages.measures.segments import Segments
 
 COUNTED = (
     b"likes", b"shares", b"comments", b"retweets", b"reposts", b"quotes", b"bookmarks", b"upvotes", b"downvotes",
@@ -40,7 +40,7 @@ _SUFFIXES = np.frombuffer(b"kmb", np.uint8)
 
 
 def edited(
-    batch: Batch, found: Lines, limits: tuple[float, float, int, int, bool]
+    batch: Batch, found: Segments, limits: tuple[float, float, int, int, bool]
 ) -> tuple[Pieces, np.ndarray, np.ndarray]:
     """What stays of each document, which lines were cut or edited (bool [L]), and counts by rule (int64 [5, N]).
 
@@ -50,7 +50,7 @@ def edited(
     alive, (inside, touched) = np.ones(len(starts), np.bool_), np.zeros((2, len(starts)), np.bool_)
     counts = np.zeros((EDITED + 1, len(batch)), np.int64)
     _edit(batch.utf8[1], found.first, starts, ends, traits(), limits, alive, inside, touched, counts)
-    return _pieces(batch, Lines(found.first, starts, ends), alive, inside), touched, counts
+    return _pieces(batch, Segments(found.first, starts, ends), alive, inside), touched, counts
 
 
 @njit(nogil=True, cache=True)
@@ -249,7 +249,7 @@ def _shorter(text, b, end, turn, dclm):  # type: ignore[no-untyped-def]
     return b, _behind_white(text, b, start)
 
 
-def _pieces(batch: Batch, found: Lines, alive: np.ndarray, cut_inside: np.ndarray) -> Pieces:
+def _pieces(batch: Batch, found: Segments, alive: np.ndarray, cut_inside: np.ndarray) -> Pieces:
     """What is left of the lines that are left."""
     data = batch.utf8[1]
     # "items in cart" takes 13 bytes, so a line has no more pieces than that allows.

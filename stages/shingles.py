@@ -161,8 +161,8 @@ def _hashed(
 
 
 @njit(nogil=True, cache=True)
-def jaccard(a: np.ndarray, b: np.ndarray) -> float:
-    """Shared share of two sorted sets: |a & b| / |a | b|; 0 where both are empty."""
+def shared(a: np.ndarray, b: np.ndarray) -> int:
+    """How many members two sorted sets have in common."""
     i, j, both = 0, 0, 0
     while i < len(a) and j < len(b):
         if a[i] == b[j]:
@@ -173,5 +173,12 @@ def jaccard(a: np.ndarray, b: np.ndarray) -> float:
             i += 1
         else:
             j += 1
+    return both
+
+
+@njit(nogil=True, cache=True)
+def jaccard(a: np.ndarray, b: np.ndarray) -> float:
+    """Shared share of two sorted sets: |a & b| / |a | b|; 0 where both are empty."""
+    both = shared(a, b)
     union = len(a) + len(b) - both
     return both / union if union else 0.0

@@ -8,6 +8,8 @@ compared with the very document that is kept in its place.
 import numpy as np
 from numba import njit
 
+from stages.shingles import shared
+
 KEEPERS = 16
 """Most keepers one candidate cluster is split into. Of 1,700 candidate clusters in licences, modules and
 manuals none needed more than 9; documents left over are kept, since nothing showed them to be duplicates."""
@@ -61,24 +63,8 @@ def _similarity(of: np.ndarray, own: np.ndarray, least: float, contained: bool) 
     if min(len(of), len(own)) == 0:
         return 0.0
     if contained:
-        return 0.0 if len(of) / len(own) < least else _shared(of, own) / len(own)
+        return 0.0 if len(of) / len(own) < least else shared(of, own) / len(own)
     if min(len(of), len(own)) / max(len(of), len(own)) < least:
         return 0.0
-    both = _shared(of, own)
+    both = shared(of, own)
     return both / (len(of) + len(own) - both)
-
-
-@njit(nogil=True, cache=True)
-def _shared(a: np.ndarray, b: np.ndarray) -> int:
-    """How many members two sorted sets have in common."""
-    i, j, both = 0, 0, 0
-    while i < len(a) and j < len(b):
-        if a[i] == b[j]:
-            both += 1
-            i += 1
-            j += 1
-        elif a[i] < b[j]:
-            i += 1
-        else:
-            j += 1
-    return both
