@@ -24,6 +24,11 @@ exact duplicates and the digest of a run need not read the text."""
 CORE = pa.schema([(ID, pa.string()), (TEXT, pa.large_string()), (DOMAIN, pa.string())])
 """What every document has. A source's `fields` follow, as nullable strings."""
 
+HTML, CHARSET = "html", "charset"
+PAGE = pa.schema([(HTML, pa.large_binary()), (CHARSET, pa.string())])
+"""What a page has besides, while it is read and never at rest: its bytes as fetched, and the charset that its
+server or record declared. Null where the record was plain text; its `text` is "" until `extract` makes it."""
+
 Columns = dict[str, pa.Array]
 """Column name -> array with one value a row of the batch that was read."""
 

@@ -4,12 +4,15 @@ A source is a pattern and a few names. A unit is a part of it that one worker re
 JSONL, some row groups of Parquet, a whole compressed stream, or a bunch of small files.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
-from corpus.documents import CORE
+from corpus.documents import CORE, PAGE
+from corpus.storage import Found
 
 VERSION = 2
 """Raise it when the same input and settings give other documents; shards of earlier versions are then redone."""
@@ -22,6 +25,7 @@ class Source:
     path: a file, a glob (`**` crosses folders) or a URL; several in a list.
     format: jsonl, parquet or text; by the file's suffix where absent.
     domain: the name all its documents share, or domain_field: the field that holds it. Without either, "default".
+    html_field: the field that holds a stored page; the stage `extract` makes its text.
     text_field, id_field: fields of a record. Without id_field, `id` where a record has one, else file and offset.
     fields: further fields to keep, as strings (what is not a string is kept as compact JSON).
     max_record_mb: a longer record is quarantined unread, so memory stays bounded.
@@ -32,6 +36,7 @@ class Source:
     domain: str | None = None
     domain_field: str | None = None
     text_field: str = "text"
+    html_field: str | None = None
     id_field: str | None = None
     fields: tuple[str, ...] = ()
     max_record_mb: float = 64.0
@@ -41,9 +46,9 @@ class Source:
         """`path`, always as a list."""
         return [self.path] if isinstance(self.path, str) else [*self.path]
 
-    def schema(self) -> pa.Schema:
-        """Columns of a document read from here: CORE, then `fields` as nullable strings."""
-        return pa.schema([*CORE, *[(name, pa.string()) for name in self.fields]])
+    def schema(self, pages: bool = False) -> pa.Schema:
+        """Columns of a document read from here: CORE, then `fields` as nullable strings, then PAGE where asked."""
+        return pa.schema([*CORE, *[(name, pa.string()) for name in self.fields], *(PAGE if pages else ())])
 
 
 class Extent(NamedTuple):
@@ -76,7 +81,25 @@ class Bad(NamedTuple):
 
 
 class Read(NamedTuple):
-    """A piece of a unit: documents in order, and the bad records met on the way."""
+    """A piece of a unit: documents in order, the bad records met on the way, and what is no document by design."""
 
     rows: pa.RecordBatch
     bad: list[Bad]
+    skipped: Mapping[str, int] = MappingProxyType({})  # by kind: {"request": 3, "image/png": 2}
+
+
+class File(NamedTuple):
+    """A matched file, its name below the source's fixed folder, its format, and its content's identity."""
+
+    found: Found
+    name: str
+    format: str
+    content: str
+
+
+class Part(NamedTuple):
+    """What becomes a unit."""
+
+    files: list[File]
+    extents: list[Extent]
+    stored_bytes: int

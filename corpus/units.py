@@ -9,46 +9,23 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate
-from typing import Any, NamedTuple
+from itertools import groupby
 
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from corpus.documents import BYTES, DIGEST, DOMAIN, DROP, ID, TEXT, VALUE
+from corpus.documents import BYTES, CHARSET, DIGEST, DOMAIN, DROP, HTML, ID, TEXT, VALUE
 from corpus.errors import RecipeError, SourceError
-from corpus.readers import FORMATS, text
+from corpus.readers import FORMATS
 from corpus.readers.base import nearest
-from corpus.source import Extent, Source, Unit
+from corpus.source import File, Part, Source, Unit
 from corpus.storage import Found, filesystem, glob
 from corpus.streams import BLOCK, CODECS, SourceFile, codec
 
 UNIT_BYTES = 64_000_000
 """Stored bytes of plain JSONL per unit, uncompressed ones of Parquet: about one shard of text (shards.py)."""
 
-BUNCH_BYTES, BUNCH_FILES = 32_000_000, 4096
-"""Text files per unit, whichever is reached first: small files cost by number, 0.1 ms each."""
-
 _WILD = re.compile(r"[*?\[]")
 _STEM = 40  # characters of a file's name in a key
-
-
-class File(NamedTuple):
-    """A matched file, its name below the source's fixed folder, its format, and its content's identity."""
-
-    found: Found
-    name: str
-    format: str
-    content: str
-
-
-class Part(NamedTuple):
-    """What becomes a unit."""
-
-    files: list[File]
-    extents: list[Extent]
-    stored_bytes: int
 
 
 def content_hash(url: str) -> str:
@@ -87,12 +64,17 @@ def _refuse(source: Source) -> None:
             f"{who}: both domain {source.domain!r} and domain_field {source.domain_field!r} are set. "
             f"Keep one: a name for all its documents, or the field that holds it."
         )
-    taken = {ID, TEXT, DOMAIN, DROP, VALUE, "stage", BYTES, DIGEST} & set(source.fields)
+    taken = {ID, TEXT, DOMAIN, DROP, VALUE, "stage", BYTES, DIGEST, HTML, CHARSET} & set(source.fields)
     twice = [name for name, times in Counter(source.fields).items() if times > 1]
     if taken or twice:
         raise RecipeError(
             f"{who}: fields cannot hold {', '.join(sorted(taken) or twice)}: "
             f"{'Winnow lays columns of that name itself' if taken else 'named twice'}. Take it out."
+        )
+    if source.html_field is not None and source.text_field != "text":
+        raise RecipeError(
+            f"{who}: both html_field {source.html_field!r} and text_field {source.text_field!r} are set. "
+            f"Keep one: the text of a page is what `extract` makes of it."
         )
     if not source.max_record_mb > 0:
         raise RecipeError(f"{who}: max_record_mb is {source.max_record_mb:g}, but no record is that short")
@@ -115,8 +97,8 @@ def matched(source: Source) -> list[tuple[Found, str, str]]:
     for one, pattern in _once(files):
         name = posixpath.relpath(filesystem(one.url)[1], shared if shared is not None else folders[pattern])
         rows.append((one, name, _format(one.url, source)))
-    if any(form == "text" for _, _, form in rows):
-        text.refuse(source)
+    for form in sorted({form for _, _, form in rows}):
+        FORMATS[form].refuse(source)
     return sorted(rows, key=lambda row: (row[2], row[0].url))
 
 
@@ -169,14 +151,14 @@ def _suffixed(url: str) -> str | None:
     name = name.rsplit(".", 1)[0] if packed else name
     forms = (form for form, it in FORMATS.items() if name.endswith(it.suffixes))
     form = next(forms, None)
-    return None if packed and form == "parquet" else form
+    return None if form is None or (packed and not FORMATS[form].packed) else form
 
 
 def _format(url: str, source: Source) -> str:
     form = source.format or _suffixed(url)
     if form is None:
         raise SourceError(
-            f"{url}: no format has this suffix. There are {_suffixes()}; all but Parquet also followed by "
+            f"{url}: no format has this suffix. There are {_suffixes()}; all but {_unpacked()} also followed by "
             f"{', '.join(CODECS)}. Set the source's `format` ({', '.join(FORMATS)}), or narrow its path."
         )
     return form
@@ -186,66 +168,19 @@ def _suffixes() -> str:
     return "; ".join(f"{form} ({' '.join(it.suffixes)})" for form, it in FORMATS.items())
 
 
+def _unpacked() -> str:
+    return " and ".join(form for form, it in FORMATS.items() if not it.packed)
+
+
 def _cut(files: list[File], unit_bytes: int) -> Iterator[Part]:
-    for file in files:
-        if file.format == "parquet":
-            yield from _row_groups(file, unit_bytes)
-        elif file.format == "jsonl":
-            yield from _ranges(file, unit_bytes)
-        elif file.format != "text":  # any other format is read file by file
-            yield Part([file], [Extent(file.found.url, file.name, 0, -1)], file.found.size)
-    yield from _bunches([file for file in files if file.format == "text"])
-
-
-def _ranges(file: File, unit_bytes: int) -> Iterator[Part]:
-    url, size = file.found.url, file.found.size
-    if codec(url) is not None:
-        yield Part([file], [Extent(url, file.name, 0, -1)], size)
-        return
-    for start in range(0, max(1, size), unit_bytes):
-        end = min(size, start + unit_bytes)
-        yield Part([file], [Extent(url, file.name, start, end)], end - start)
-
-
-def _row_groups(file: File, unit_bytes: int) -> Iterator[Part]:
-    """Runs of row groups; a file whose footer cannot be read is one unit, and its reader will say why."""
-    url, name, size = file.found.url, file.name, file.found.size
-    try:
-        with SourceFile(url) as opened:
-            raw: Any = opened
-            meta = pq.ParquetFile(raw).metadata
-            weights = [max(0, meta.row_group(g).total_byte_size) for g in range(meta.num_row_groups)]
-    except (pa.ArrowException, OSError):
-        weights = []
-    if not weights:
-        yield Part([file], [Extent(url, name, 0, -1)], size)
-        return
-    before = [0, *accumulate(weights)]
-    start = 0
-    for end in range(1, len(weights) + 1):
-        if before[end] - before[start] >= unit_bytes or end == len(weights):
-            # Shares of the stored bytes that add up to the file's size.
-            stored = size * before[end] // max(1, before[-1]) - size * before[start] // max(1, before[-1])
-            yield Part([file], [Extent(url, name, start, end)], stored)
-            start = end
-
-
-def _bunches(files: list[File]) -> Iterator[Part]:
-    bunch, size = Part([], [], 0), 0
-    for file in files:
-        if len(bunch.files) == BUNCH_FILES or (bunch.files and size + file.found.size > BUNCH_BYTES):
-            yield bunch._replace(stored_bytes=size)
-            bunch, size = Part([], [], 0), 0
-        bunch.files.append(file)
-        bunch.extents.append(Extent(file.found.url, file.name, 0, -1))
-        size += file.found.size
-    if bunch.files:
-        yield bunch._replace(stored_bytes=size)
+    for form, group in groupby(files, key=lambda file: file.format):
+        yield from FORMATS[form].cut([*group], unit_bytes)
 
 
 def _key(source: Source, part: Part, copy: int = 1) -> str:
     """`<stem of the first file>-<16 hex>`, safe as a file name. Where the files lie does not change it."""
     settings = [part.files[0].format, source.domain, source.domain_field, source.text_field, source.id_field]
+    settings += [source.html_field] if source.html_field else []
     contents = {file.name: file.content for file in part.files}
     extents = [(extent.name, extent.start, extent.end, contents[extent.name]) for extent in part.extents]
     covered = orjson.dumps([*settings, list(source.fields), source.max_record_mb, extents, copy])

@@ -1,5 +1,6 @@
 """What all readers share: pieces of bounded size, the fault of a record, and names near a wrong one."""
 
+from collections import Counter
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
@@ -32,16 +33,18 @@ class Fault(Exception):
 class Piece:
     """Documents and bad records gathered until there are enough of them to hand on."""
 
-    def __init__(self, source: Source) -> None:
-        self._schema = source.schema()
+    def __init__(self, source: Source, pages: bool = False) -> None:
+        """pages: rows end with HTML and CHARSET."""
+        self._schema = source.schema(pages)
         self._empty()
 
     def _empty(self) -> None:
-        self._rows: list[tuple[str | None, ...]] = []
+        self._rows: list[tuple[str | bytes | None, ...]] = []
         self._bad: list[Bad] = []
+        self._skipped: Counter[str] = Counter()
         self._bytes = 0
 
-    def add(self, row: tuple[str | None, ...], read: int) -> None:
+    def add(self, row: tuple[str | bytes | None, ...], read: int) -> None:
         """One document, in the order of the schema, made of `read` bytes of input."""
         self._rows.append(row)
         self._bytes += read
@@ -50,19 +53,23 @@ class Piece:
         """One record that could not be read; the head of `raw` becomes its sample."""
         self._bad.append(Bad(file, offset, cause, sample(raw)))
 
+    def skip(self, kind: str) -> None:
+        """One record that is no document by design."""
+        self._skipped[kind] += 1
+
     @property
     def full(self) -> bool:
         """Time to hand it on."""
         return self._bytes >= PIECE_BYTES or len(self._bad) >= _PIECE_BAD
 
     def __bool__(self) -> bool:
-        return bool(self._rows or self._bad)
+        return bool(self._rows or self._bad or self._skipped)
 
     def take(self) -> Read:
         """What was gathered, as columns; the piece is empty afterwards."""
         columns = list(zip(*self._rows, strict=True)) or [()] * len(self._schema)
         arrays = [pa.array(values, field.type) for values, field in zip(columns, self._schema, strict=True)]
-        read = Read(pa.RecordBatch.from_arrays(arrays, schema=self._schema), self._bad)
+        read = Read(pa.RecordBatch.from_arrays(arrays, schema=self._schema), self._bad, self._skipped)
         self._empty()
         return read
 

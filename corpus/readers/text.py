@@ -27,6 +27,7 @@ def refuse(source: Source) -> None:
     """RecipeError where a source of text files asks for fields of records."""
     fields = [name for name in source.fields if name != PATH]
     asked = {"id_field": source.id_field, "domain_field": source.domain_field, "fields": ", ".join(fields)}
+    asked["html_field"] = source.html_field
     asked["text_field"] = source.text_field if source.text_field != "text" else None
     for setting, value in asked.items():
         if value:
