@@ -1,22 +1,26 @@
-"""Files behind URLs (fsspec): `file`, `s3`, `gs`, `az`, `hf`, `memory`; a bare path is local.
+"""Files behind URLs: `file`, `s3`, `gs`, `az`, `hf`, `http`, `memory` (stores.py); a bare path is local.
 
 What is written through `whole` appears under its name only when it is complete: locally by a rename, on
-an object store by one put. A file that exists is whole.
+an object store by one put or an upload that is completed last. A file that exists is whole. Every request to a
+store is asked again where it fails for a reason that passes (retries.py); what stays is a StoreError.
 """
 
 import glob as globs
 import os
 import secrets
-import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import fsspec
 from fsspec.implementations.local import LocalFileSystem
+
+from corpus import listing, remote
+from corpus.errors import RecipeError
+from corpus.retries import StoreError, retried
+from corpus.stores import Info, Store, store
 
 _ASIDE = ".aside-"  # what an unfinished local write is called; `sweep` removes those a kill left behind
 
@@ -35,16 +39,37 @@ class Found:
 
 
 def filesystem(url: str) -> tuple[Any, str]:
-    """The fsspec file system of a URL and the path within it."""
-    if "://" not in str(url):  # fsspec takes "::" for a chain of URLs; Perl's manual pages have it in their names
+    """The fsspec file system of a URL and the path within it. RecipeError as of `stores.store`."""
+    if is_local(url):  # fsspec takes "::" for a chain of URLs; Perl's manual pages have it in their names
         return _LOCAL, LocalFileSystem._strip_protocol(str(url))
-    fs, path = fsspec.core.url_to_fs(str(url))
-    return fs, path
+    there = store(url)
+    return there.fs, there.path(url)
 
 
 def is_local(url: str) -> bool:
     """True where the URL lies on a mounted file system."""
-    return isinstance(filesystem(url)[0], LocalFileSystem)
+    return "://" not in str(url) or str(url).split("://", 1)[0].lower() in ("file", "local")
+
+
+def located(url: str) -> str:
+    """The path of a URL within its store, without asking it: absolute locally, the address without query on the web."""
+    if is_local(url):
+        return str(LocalFileSystem._strip_protocol(str(url)))
+    scheme, path = url.split("://", 1)
+    return f"{scheme}://{path.split('?', 1)[0]}" if is_web(url) else path.strip("/")
+
+
+def is_web(url: str) -> bool:
+    """True for the address of a file on a web server, which may end in a query and lies in no folder."""
+    return url.split("://", 1)[0].lower() in ("http", "https")
+
+
+def refuse_read_only(url: str) -> None:
+    """RecipeError for a URL that nothing can be written to."""
+    if not is_local(url) and not store(url).writable:
+        raise RecipeError(
+            f"{url}: {url.split('://', 1)[0]}:// is read only. Write to a path, or to s3://, gs:// or az://."
+        )
 
 
 def glob(pattern: str) -> list[Found]:
@@ -53,21 +78,17 @@ def glob(pattern: str) -> list[Found]:
     Locally by Python's own glob, 20 times faster than fsspec's, which asks for the status of every name below
     the pattern's fixed folder; like a shell's, its wildcards do not match names that begin with a dot.
     """
-    fs, path = filesystem(pattern)
-    if isinstance(fs, LocalFileSystem):
+    if is_local(pattern):
+        path = filesystem(pattern)[1]
         return [_local(p) for p in sorted(_expanded(path)) if os.path.isfile(p) and _ASIDE not in p]
-    found = fs.glob(path, detail=True) if any(c in path for c in "*?[") else _one(fs, path)
-    rows = [_found(fs, info) for _, info in sorted(found.items()) if info["type"] == "file"]
-    return [f for f in rows if _ASIDE not in f.url]
-
-
-def _one(fs: Any, path: str) -> dict[str, dict[str, Any]]:
-    return {path: fs.info(path)} if fs.exists(path) else {}
+    there = store(pattern)
+    return [_found(there, info) for info in listing.matching(there, there.path(pattern))]
 
 
 def _expanded(path: str) -> list[str]:
-    """A name that exists is itself, even with a bracket in it."""
-    return [path] if os.path.exists(path) else [os.path.normpath(p) for p in globs.glob(path, recursive=True)]
+    """A name that exists is itself, even with a bracket in it. Of `a/**` Python's glob gives `a/` too, if a file."""
+    found = [path] if os.path.exists(path) else globs.glob(path, recursive=True)
+    return [os.path.normpath(p) for p in found if not p.endswith("/")]
 
 
 def _local(path: str) -> Found:
@@ -75,16 +96,13 @@ def _local(path: str) -> Found:
     return Found(path, seen.st_size, f"{seen.st_mtime_ns}", os.path.realpath(path))
 
 
-def _found(fs: Any, info: dict[str, Any]) -> Found:
-    stamp = info.get("ETag") or info.get("etag") or info.get("md5Hash") or info.get("LastModified") or ""
-    url = fs.unstrip_protocol(info["name"])
-    return Found(url, int(info["size"]), f"{stamp}", url)
+def _found(there: Store, info: Info) -> Found:
+    return Found(there.url(info.path), info.size, info.stamp, there.url(info.path))
 
 
 def opened(url: str) -> IO[bytes]:
-    """The file, open for reading bytes."""
-    fs, path = filesystem(url)
-    return open(path, "rb") if isinstance(fs, LocalFileSystem) else fs.open(path, "rb")
+    """The file, open for reading bytes. FileNotFoundError where there is none, StoreError where a store will not."""
+    return open(filesystem(url)[1], "rb") if is_local(url) else remote.opened(store(url), url)
 
 
 def read_bytes(url: str) -> bytes:
@@ -95,17 +113,31 @@ def read_bytes(url: str) -> bytes:
 
 @contextmanager
 def whole(url: str) -> Iterator[IO[bytes]]:
-    """A file to write to that takes its name only when the block ends without an error."""
-    fs, path = filesystem(url)
-    if isinstance(fs, LocalFileSystem):
-        with _renamed(path) as file:
+    """A file to write to that takes its name only when the block ends without an error.
+
+    RecipeError, before the block begins, where nothing can be written to the URL.
+    """
+    if is_local(url):
+        with _renamed(filesystem(url)[1]) as file:
             yield file
-    else:  # object stores show a key when its upload completes; nothing is uploaded where the block raised
+    else:  # nothing is uploaded where the block raised
+        refuse_read_only(url)
         with tempfile.TemporaryFile() as aside:
             yield aside
-            aside.seek(0)
-            with fs.open(path, "wb") as remote:
-                shutil.copyfileobj(aside, remote, 1 << 22)
+            _uploaded(store(url), url, aside)
+
+
+def _uploaded(there: Store, url: str, aside: IO[bytes]) -> None:
+    size = aside.seek(0, os.SEEK_END)
+
+    def put() -> None:
+        aside.seek(0)
+        there.put(there.path(url), aside, size)
+
+    try:
+        retried(put, url)
+    except FileNotFoundError as error:
+        raise StoreError(f"{url}: cannot be written ({error}). Is there such a bucket?") from error
 
 
 @contextmanager
@@ -129,33 +161,75 @@ def write_bytes(url: str, content: bytes) -> None:
 
 def exists(url: str) -> bool:
     """True where a file or folder of that name is."""
-    fs, path = filesystem(url)
-    return bool(fs.exists(path))
+    return os.path.exists(filesystem(url)[1]) if is_local(url) else _seen(url) is not None
+
+
+def is_folder(url: str) -> bool:
+    """True where a folder of that name is; a web server has none."""
+    found = None if is_local(url) else _seen(url)
+    return os.path.isdir(filesystem(url)[1]) if is_local(url) else found is not None and found.folder
+
+
+def size(url: str) -> int:
+    """Bytes of a file. FileNotFoundError where there is none."""
+    found = None if is_local(url) else _seen(url)
+    if is_local(url):
+        return os.path.getsize(filesystem(url)[1])
+    if found is None:
+        raise FileNotFoundError(url)
+    return found.size
+
+
+def _seen(url: str) -> Info | None:
+    there = store(url)
+    return listing.seen(there, there.path(url))
 
 
 def names(folder: str) -> set[str]:
     """Names (not URLs) of the whole files directly in a folder; empty where there is no such folder."""
-    fs, path = filesystem(folder)
-    if isinstance(fs, LocalFileSystem):
+    if is_local(folder):
         try:
-            return {e.name for e in os.scandir(path) if _ASIDE not in e.name}
+            return {e.name for e in os.scandir(filesystem(folder)[1]) if _ASIDE not in e.name}
         except FileNotFoundError:
             return set()
-    fs.invalidate_cache(path)
-    return {p.rstrip("/").rsplit("/", 1)[-1] for p in fs.ls(path, detail=False)} if fs.exists(path) else set()
+    there = store(folder)
+    return {info.path.rstrip("/").rsplit("/", 1)[-1] for info in listing.level(there, there.path(folder))}
+
+
+def sizes(folder: str) -> dict[str, int]:
+    """Bytes of the whole files directly in a folder, by name; empty where there is no such folder."""
+    if is_local(folder):
+        try:
+            found = [e for e in os.scandir(filesystem(folder)[1]) if _ASIDE not in e.name and e.is_file()]
+        except FileNotFoundError:
+            return {}
+        return {e.name: e.stat().st_size for e in found}
+    there = store(folder)
+    listed = listing.level(there, there.path(folder))
+    return {info.path.rsplit("/", 1)[-1]: info.size for info in listed if not info.folder}
 
 
 def remove(url: str) -> None:
     """Remove a file or a folder with all in it; fine where there is none."""
-    fs, path = filesystem(url)
-    if fs.exists(path):
-        fs.rm(path, recursive=True)
+    if is_local(url):
+        path = filesystem(url)[1]
+        if os.path.exists(path):
+            _LOCAL.rm(path, recursive=True)
+        return
+    refuse_read_only(url)
+    there = store(url)
+    with suppress(FileNotFoundError):
+        retried(lambda: there.remove(there.path(url)), url)
 
 
 def sweep(folder: str) -> int:
-    """Remove what killed writers left unfinished under a local folder; returns how many files."""
+    """Remove what killed writers left unfinished below a folder; returns how many files.
+
+    On a store those are uploads that were never completed, which cost until they are given up.
+    """
     if not is_local(folder):
-        return 0
+        there = store(folder)
+        return there.sweep(there.path(folder))
     left = list(Path(filesystem(folder)[1]).rglob(f"*{_ASIDE}*"))
     for path in left:
         path.unlink(missing_ok=True)

@@ -4,12 +4,13 @@ import os
 from pathlib import Path
 
 from corpus.errors import RecipeError
-from corpus.storage import exists, filesystem, is_local
+from corpus.storage import exists, filesystem, is_local, refuse_read_only
 from pipeline.home import RECIPE, Home
 
 
 def run_home(at: str) -> Home:
     """The home of a run, its folder made. RecipeError where it cannot be written, or holds somebody's recipe.yaml."""
+    refuse_read_only(at)
     path = local(at, "--at")
     if path:
         make(path, "--at")
