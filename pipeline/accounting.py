@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.finished import Finished
-from pipeline.ruled import HIGH, LOW, Judged, Ruled, ruled
+from pipeline.ruled import HIGH, LOW, Judged, Ruled, ruled, ruled_while_reading
 
 SHARES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 """Limits that are asked about: such as would regain these shares of the documents that a rule alone keeps out."""
@@ -34,11 +34,12 @@ def accounting(finished: Finished, stage: str | None = None) -> dict[str, Any]:
     overlap: {stage, language, rules, documents}: how many documents fail both, a square; any_fail in the diagonal.
     regained: {stage, language, rule, limit, at, documents, bytes, tokens}: what the stage would keep more if this limit
     alone were `at`; later stages may drop some of it. problems: {stage, language, rule, problem}: rules that could not
-    fire, and stages whose drops their rules do not explain, which have no rows. Raises RecipeError where no
-    stage has rules or the named one has none.
+    fire, and stages without rows: those that ran while reading, and those whose drops their rules do not explain.
+    Raises RecipeError where no stage has rules or the named one has none.
     """
     per_byte = finished.report["tokens"] / max(1, finished.report["bytes"]["kept"])
-    facts: dict[str, Any] = {"run": finished.home.at, "rules": [], "overlap": [], "regained": [], "problems": []}
+    facts: dict[str, Any] = {"run": finished.home.at, "rules": [], "overlap": [], "regained": []}
+    facts["problems"] = [_gone(finished, name) for name in ruled_while_reading(finished) if stage in (None, name)]
     for table in ruled(finished, stage):
         counts = Counts(table)
         for view in finished.views():
@@ -50,6 +51,17 @@ def accounting(finished: Finished, stage: str | None = None) -> dict[str, Any]:
             facts["overlap"].append(table.said | {"rules": labels, "documents": counts.overlap.tolist()})
             facts["regained"] += _regained(finished, counts, per_byte)
     return facts
+
+
+def _gone(finished: Finished, name: str) -> dict[str, Any]:
+    """Why a stage that ran while reading has no rows, and what its rules dropped as far as the report knows."""
+    dropped = next(one["dropped"] for one in finished.report["stages"] if one["name"] == name)
+    counts = ", ".join(
+        f"{rule} {count:,}" for rule, count in sorted(dropped.items(), key=lambda one: (-one[1], one[0]))
+    )
+    why = "it ran while reading, so what it dropped is not at rest and its rules cannot be asked again"
+    said = f"{why}; in `stages` they could. It dropped: {counts or 'none'}"
+    return {"stage": name, "language": None, "rule": None, "problem": said}
 
 
 @dataclass

@@ -62,10 +62,11 @@ def plan(
     from pipeline.plan import plan as made
     from pipeline.recipe import load
     from pipeline.report import plans
+    from pipeline.spooling import spooled
 
     loaded = load(recipe, set or ())
     home = None if at is None else run_home(at)
-    facts = plans.facts(made(loaded, home), home)
+    facts = plans.facts(made(spooled(loaded, home, None), home), home)
     printed(facts, json, lambda console: plans.show(facts, console))
 
 
@@ -227,7 +228,11 @@ def _run(
     share = MAX_BAD if max_bad is None else _share(max_bad)
     home = run_home(at)
     with made(engine, workers, address) as workforce:  # type: ignore[arg-type]
-        return Run(recipe, home, workforce, shown(), batch_size or BATCH_ROWS, share)()
+        return Run(recipe, home, workforce, shown(), batch_size or BATCH_ROWS, share, _stdin())()
+
+
+def _stdin() -> Any:
+    return None if sys.stdin is None else sys.stdin.buffer  # None: closed by the caller
 
 
 def _summary(report: dict[str, Any]) -> dict[str, Any]:

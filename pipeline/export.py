@@ -20,7 +20,7 @@ from corpus import shards
 from corpus.buffers import total_bytes
 from corpus.documents import TEXT
 from corpus.errors import RecipeError
-from corpus.storage import filesystem, join, names, remove, whole
+from corpus.storage import exists, is_folder, join, names, refuse_read_only, remove, size, whole
 from pipeline.finished import REASONS, Finished, Rows, dropped, everything, kept
 from pipeline.places import local, make
 
@@ -80,13 +80,13 @@ def _form(out: str, form: str | None) -> str:
 
 def _free(run: Finished, out: str, single: bool, overwrite: bool) -> None:
     """RecipeError unless `out` can be written and nothing of value is lost by it; the folder it needs is made."""
+    refuse_read_only(out)
     path = local(out, "export to")
-    fs, place = filesystem(out)
-    if single and fs.isdir(place):
+    if single and is_folder(out):
         raise RecipeError(f"{out}: a folder stands there, and its name says one file. Give another name.")
     if path:
         make(path.parent if single else path, "export to")
-    there = ({out} if fs.exists(place) and fs.size(place) else set()) if single else names(out)
+    there = ({out} if exists(out) and size(out) else set()) if single else names(out)
     others = sorted(name for name in there if not single and not _OURS.fullmatch(name))
     if others:
         raise RecipeError(f"{out}: holds files that no export wrote ({', '.join(others[:3])}); give another name")

@@ -19,6 +19,7 @@ def differences(old: dict[str, Any] | None, new: dict[str, Any]) -> list[str]:
     if old.get("version") != new.get("version"):
         said.append(f"code version {old.get('version')} -> {new.get('version')}")
     said += _settings(old.get("settings", {}), new.get("settings", {}))
+    said += _fused(old.get("while_reading", {}), new.get("while_reading", {}))
     said += _inputs(old.get("inputs"), new.get("inputs"))
     if not said and old.get("before") != new.get("before"):
         said.append("what comes before it changed")
@@ -28,6 +29,12 @@ def differences(old: dict[str, Any] | None, new: dict[str, Any]) -> list[str]:
 def _settings(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     keys = [k for k in {**old, **new} if _said(old.get(k)) != _said(new.get(k))]
     return [f"{key} {old.get(key)} -> {new.get(key)}" for key in keys]
+
+
+def _fused(old: dict[str, str], new: dict[str, str]) -> list[str]:
+    """The first stage that runs while reading and did not, or otherwise; what comes after it differs with it."""
+    changed = [name for name in {**new, **old} if old.get(name) != new.get(name)]
+    return [f"while reading: {changed[0]}"] if changed else []
 
 
 def _said(value: Any) -> str:

@@ -1,10 +1,11 @@
 """A finished run, opened again: its steps and shards as they were, without looking at recipe or inputs."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from pipeline import recipe
 from pipeline.home import FINISHED, RECIPE, REPORT, Home
 from pipeline.newest import NEWEST
 from pipeline.plan import Plan, Step
+from pipeline.reading import SAMPLE
 from pipeline.report.figures import check
 from pipeline.view import View
 
@@ -81,7 +83,30 @@ class Finished:
         for view in self.views():
             table = self._beside(view).slice(0, 0)
             return table.add_column(1, pa.field(TEXT, pa.large_string()), [pa.array([], pa.large_string())])
-        raise ShardError(f"{self.home.at}: the run has no shards")
+        return self._nothing()
+
+    def _nothing(self) -> pa.Table:
+        """What `empty` gives where stages dropped every document while reading, so that no shard was written."""
+        stages = zip(self.plan.judged, self.plan.recipe.stages, strict=True)
+        own = {one.name: one.type for source in self.plan.recipe.sources for one in source.schema()}
+        own |= {name: column.type for stage in self.plan.recipe.while_reading for name, column in stage.adds.items()}
+        own |= dict(zip(REASONS, (pa.string(), pa.string(), pa.float64()), strict=True))
+        columns: dict[str, Any] = {name: pa.chunked_array([], type_) for name, type_ in own.items()}
+        for step, stage in stages:
+            for name, column in stage.adds.items():
+                _lay(columns, step.name, name, pa.chunked_array([], column.type), set(own))
+        return pa.table(columns)
+
+    def samples(self, rows: Rows) -> Iterator[pa.Table]:
+        """Unit by unit, of the documents that stages dropped while reading those that a sample has and `rows` takes.
+
+        Columns: id, domain, the source's fields, `stage`, `drop`, `value`, `bytes`, and how the text begins.
+        """
+        there = self.home.names(self.plan.documents.folder) if self.plan.while_reading else set()
+        for key in unit_keys(self.plan.documents.parts):
+            if f"{key}{SAMPLE}" in there:
+                table = shards.read(self.home.path(self.plan.documents.folder, f"{key}{SAMPLE}"))
+                yield table.filter(pc.fill_null(rows(table), False))
 
     @cached_property
     def _own(self) -> list[str]:
@@ -104,6 +129,11 @@ class Finished:
             for name in (n for n in laid.column_names if n not in (*REASONS, *NEWEST)):
                 _lay(columns, step.name, name, laid[name], fixed)
         return pa.table(columns)
+
+
+def unit_keys(parts: dict[str, Any]) -> list[str]:
+    """Keys of a run's units, from what its documents depend on: a plan tells them by name, "a", "a (2)"."""
+    return [f"{name.split(' (')[0]}-{content}" for name, content in sorted(parts["inputs"].items())]
 
 
 def _lay(columns: dict[str, Any], stage: str, name: str, column: pa.ChunkedArray, fixed: set[str]) -> None:
@@ -189,5 +219,21 @@ def everything(table: pa.Table) -> pa.Array:
 
 def first(finished: Finished, rows: Rows, count: int) -> list[dict[str, Any]]:
     """The first `count` documents that `rows` takes, a dict each, nulls left out."""
-    found = [one for table in finished.tables(rows, most=count) for one in table.to_pylist()]
-    return [{k: v for k, v in one.items() if v is not None} for one in found]
+    return _dicts(finished.tables(rows, most=count), count)
+
+
+def first_sampled(finished: Finished, rows: Rows, count: int) -> list[dict[str, Any]]:
+    """The same of samples of documents that were dropped while reading, each with `sampled`, how many documents the
+    sample of its stage and reason has, and `sample_of`, how many that stage dropped for that reason.
+    """
+    told = {stage["name"]: stage for stage in finished.report["stages"]}
+    found = _dicts(finished.samples(rows), count)
+    for one in found:
+        counts = {"sampled": "sampled", "sample_of": "dropped"}
+        one |= {name: told[one["stage"]][of][one[DROP]] for name, of in counts.items()}
+    return found
+
+
+def _dicts(tables: Iterable[pa.Table], count: int) -> list[dict[str, Any]]:
+    rows = (one for table in tables for one in table.to_pylist())
+    return [{k: v for k, v in one.items() if v is not None} for one in islice(rows, count)]

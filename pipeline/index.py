@@ -213,7 +213,8 @@ def _stage(run: "Finished", name: str) -> tuple[Deduplication, tuple[str, ...], 
     fields = [name for source in run.plan.recipe.sources for name in source.fields]
     documents = run.home.path(run.plan.documents.folder)
     rewriting = tuple(folder for folder, stage in before if stage.rewrites)
-    return stage, rewriting, places(stage.prefer, documents, fields, before)
+    fused = [(documents, one) for one in run.plan.recipe.while_reading]
+    return stage, rewriting, places(stage.prefer, documents, fields, [*fused, *before])
 
 
 def _renumbered(keys: pa.Table, row: np.ndarray) -> pa.Table:

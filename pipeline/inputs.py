@@ -24,11 +24,11 @@ class Inputs:
         return cls(home, home.json(INPUTS, {}) if home else {})
 
     def identity(self, found: Found) -> str:
-        """The content hash of a file; its store's ETag where it is not local."""
-        if not is_local(found.url):
+        """The content hash of a file; its store's ETag where it is not local and the store gives one."""
+        if not is_local(found.url) and found.stamp:
             return f"{found.size}-{found.stamp}"
         seen = [str(found.size), found.stamp]
-        if self.known.get(found.url, [])[:2] != seen:
+        if self.known.get(found.url, [])[:2] != seen or not found.stamp:
             self.known[found.url] = [*seen, content_hash(found.url)]
             self.fresh += 1
         return self.known[found.url][2]

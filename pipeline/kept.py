@@ -190,7 +190,7 @@ class Keeping:
 
     def _joined(self, step: Step, tokenizer: str | None, results: list[dict[str, Any]]) -> dict[str, Any]:
         entries = [ShardEntry.model_validate(entry) for one in results for entry in one["entries"]]
-        sums = [f"{e.path}:{e.checksums.bin}:{e.checksums.idx}" for e in entries]
+        sums = [f"{e.domain}:{e.checksums.bin}:{e.checksums.idx}" for e in entries]
         url, by_domain = None, {}
         if tokenizer:
             manifest = manifest_of(Tokenizer.load(tokenizer, self.plan.recipe.tokens.eos).card, entries)  # type: ignore[union-attr]

@@ -1,34 +1,32 @@
 """The plan of a run: its steps in order, what each result depends on, what is done and why the rest is not.
 
 All that looks at one document alone (reading, Local stages, what Global stages emit) happens in one pass
-over the text. A Global stage's verdict depends on every input; what a document is measured as does not,
+over the text; stages that run while reading come before the first write, so the documents hang on them.
+A Global stage's verdict depends on every input; what a document is measured as does not,
 so adding a file measures that file only.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
-from corpus.documents import DOMAIN, ID
 from corpus.errors import RecipeError
 from corpus.source import VERSION as READER_VERSION
 from corpus.source import Unit
 from corpus.storage import exists
 from corpus.units import content_hash, units
-from pipeline import index
 from pipeline.fingerprint import fingerprint
 from pipeline.home import FINISHED, STEPS, Home
 from pipeline.inputs import Inputs
-from pipeline.recipe import Recipe, dump, names
-from stages.base import TEXT, WORDS, Global, Stage
+from pipeline.plan_checks import check_columns, check_pages
+from pipeline.recipe import Recipe, dump, names, reading_names
+from stages.base import Global, Stage
 from stages.deduplication import Deduplication
-from stages.ordering import places
 from stages.repeats import Repeats
 
-DOCUMENTS, TOKENIZER, KEPT = "documents", "tokenizer", "kept"
+DOCUMENTS, WHILE_READING, TOKENIZER, KEPT = "documents", "while_reading", "tokenizer", "kept"
 
 KEPT_VERSION = 1
 """Raise it when the same kept documents and settings give other tokens or another digest."""
@@ -39,8 +37,8 @@ class Step:
     """One step: its name in reports, its stage if it is one, and what its result depends on."""
 
     name: str
-    kind: str  # documents, local, emit, global, tokenizer, kept
-    folder: str
+    kind: str  # documents, while_reading, local, emit, global, tokenizer, kept
+    folder: str  # of a stage that runs while reading a name for its time alone: its columns lie with the documents
     parts: dict[str, Any]
     stage: Stage | None = None
     turn: int = 0  # the pass over text that it belongs to: one more after each Global stage that rewrites
@@ -72,6 +70,11 @@ class Plan:
     def documents(self) -> Step:
         """The first step."""
         return self.steps[0]
+
+    @cached_property
+    def while_reading(self) -> list[Step]:
+        """Steps that see documents before they are written, in order; what they dropped is not at rest."""
+        return self.named(WHILE_READING)
 
     @cached_property
     def kept(self) -> Step:
@@ -127,30 +130,12 @@ def plan(recipe: Recipe, home: Home | None = None) -> Plan:
 
     Raises RecipeError or SourceError where a source matches nothing.
     """
-    _check_columns(recipe)
+    check_columns(recipe)
     inputs = Inputs.of(home)
     found = tuple(units(recipe.sources, inputs.identity))
     inputs.save()
+    check_pages(recipe, found)
     return Plan(recipe, found, tuple(_steps(recipe, _contents(found))))
-
-
-def _check_columns(recipe: Recipe) -> None:
-    """RecipeError where a stage goes by a column that no source and no stage before it has, or by no such index."""
-    fields = [name for source in recipe.sources for name in source.fields]
-    known = {TEXT, WORDS, ID, DOMAIN, *fields}
-    for number, (name, stage) in enumerate(zip(names(recipe), recipe.stages, strict=True)):
-        for column in stage.reads:
-            if column not in known:
-                near = get_close_matches(column, known, 1)
-                hint = f"did you mean {near[0]!r}? " if near else ""
-                raise RecipeError(
-                    f"{name}: it reads a column {column!r}, which no stage before it lays and no source has; {hint}"
-                    f"There are: {', '.join(sorted(known - {WORDS}))}. A source's own are named by its `fields`."
-                )
-        if isinstance(stage, Deduplication):
-            places(stage.prefer, "", fields, [("", earlier) for earlier in recipe.stages[:number]])
-            index.check(stage)
-        known |= set(stage.adds)
 
 
 def _contents(found: Sequence[Unit]) -> dict[str, str]:
@@ -165,16 +150,17 @@ def _contents(found: Sequence[Unit]) -> dict[str, str]:
 
 
 def _steps(recipe: Recipe, inputs: dict[str, str]) -> list[Step]:
-    first = {"version": READER_VERSION, "settings": {"shard_mb": recipe.shard_mb}}
-    steps = [Step(DOCUMENTS, "documents", f"{DOCUMENTS}-{fingerprint(first)}", first | {"inputs": inputs})]
+    first: dict[str, Any] = {"version": READER_VERSION, "settings": {"shard_mb": recipe.shard_mb}}
+    fused = _while_reading(recipe)
+    if fused:  # the last one's fingerprint covers those before it; all are named so that a change can be told
+        first |= {WHILE_READING: {step.name: step.fingerprint for step in fused}}
+    steps = [Step(DOCUMENTS, "documents", f"{DOCUMENTS}-{fingerprint(first)}", first | {"inputs": inputs}), *fused]
     content = fingerprint(inputs)  # stands for all units in later steps: 100,000 of them are 8 MB of names
     seen = fingerprint(first)  # what a document's own columns depend on, apart from the document
     all_before = fingerprint(first | {"inputs": content})  # what a verdict over all documents depends on
     turn = 0
-    for number, (name, stage) in enumerate(zip(names(recipe), recipe.stages, strict=True), 1):
-        parts = {"stage": stage.name, "version": stage.version, "settings": _settings(stage, stage.advisory)}
-        if stage.files:
-            parts["files"] = {url: file_content(url, stage.name) for url in stage.files}
+    for number, (name, stage) in enumerate(zip(names(recipe), recipe.stages, strict=True), len(fused) + 1):
+        parts = _parts(stage)
         own = parts | {"before": seen}
         if isinstance(stage, Global):
             own |= {"settings": _settings(stage, (*stage.advisory, *stage.judging))}
@@ -193,6 +179,23 @@ def _steps(recipe: Recipe, inputs: dict[str, str]) -> list[Step]:
             all_before = fingerprint(parts | {"before": all_before})
             steps.append(Step(name, "local", f"{number:02d}-{name}-{seen}", own, stage, turn))
     return [*steps, *_tokens(recipe, content, all_before)]
+
+
+def _while_reading(recipe: Recipe) -> list[Step]:
+    steps: list[Step] = []
+    for number, (name, stage) in enumerate(zip(reading_names(recipe), recipe.while_reading, strict=True), 1):
+        before = steps[-1].fingerprint if steps else fingerprint({"version": READER_VERSION})
+        own = _parts(stage) | {"before": before}
+        steps.append(Step(name, WHILE_READING, f"{number:02d}-{name}.reading-{fingerprint(own)}", own, stage))
+    return steps
+
+
+def _parts(stage: Stage) -> dict[str, Any]:
+    """What a stage's columns depend on, apart from what came before it."""
+    parts = {"stage": stage.name, "version": stage.version, "settings": _settings(stage, stage.advisory)}
+    if stage.files:
+        parts["files"] = {url: file_content(url, stage.name) for url in stage.files}
+    return parts
 
 
 def _settings(stage: Stage, but: Sequence[str]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """The one pass over text: read a unit, write its shards, and lay every column that needs the text alone.
 
+Stages that run while reading (pipeline/while_reading.py) see what the reader hands on, before anything is written.
+
 A unit's documents are cut into shards by their own bytes, so the cut is the same whoever reads it, in
 whatever batches. A shard that is there already is not written again: a killed unit goes on after its last
 whole shard.
@@ -16,32 +18,21 @@ import pyarrow as pa
 
 from corpus import shards
 from corpus.buffers import lengths
-from corpus.documents import BYTES, CORE, DIGEST, DROP, TEXT, Batch, digests
-from corpus.errors import StageError, WinnowError
+from corpus.documents import BYTES, DIGEST, DROP, TEXT, Batch, digests
 from corpus.readers import records
-from corpus.source import Bad, Source, Unit
+from corpus.source import Bad, Read, Source, Unit
 from corpus.storage import exists, join, read_bytes, write_bytes
+from pipeline.lays import Lay, filled_up
+from pipeline.left import Left
 from pipeline.newest import NEWEST, Newest
 from pipeline.spent import Stopwatch
+from pipeline.while_reading import WhileReading
 from stages.base import WORDS, Global, Local, Stage
 
 BAD = pa.schema([("file", pa.string()), ("offset", pa.int64()), ("cause", pa.string()), ("sample", pa.string())])
+SAMPLE = ".dropped.parquet"  # after a unit's key: the sample of what stages dropped while it was read
 SAMPLES_OF_BAD = 1_000
 """Bad records of a unit that are kept with their place; all are counted. At 300 B each, a third of a MB."""
-
-
-@dataclass(frozen=True)
-class Lay:
-    """A stage of the pass and the folder its columns (or keyed rows) go to."""
-
-    name: str
-    stage: Stage
-    folder: str
-
-    @property
-    def place(self) -> str:
-        """The folder's own name, under which its time is booked: a changed setting is another account."""
-        return self.folder.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True)
@@ -53,30 +44,37 @@ class ReadUnit:
     lays: tuple[Lay, ...]
     shard_bytes: int
     batch_rows: int
+    while_reading: tuple[Lay, ...] = ()
 
     def __call__(self, unit: Unit) -> dict[str, Any]:
-        """The marker's content: parts with rows and bytes, bad records by cause, and what it took."""
-        watch, bad, parts = Stopwatch(), Quarantine(), []
-        tables = _cut(self._documents(unit, bad, watch), self.shard_bytes)
-        for number, table in enumerate(watch.each("read", tables)):
+        """The marker's content: parts with rows and bytes, what left while reading, bad and skipped records, time."""
+        source = self.sources[unit.source]
+        watch, bad, left, parts = Stopwatch(), Quarantine(), Left(source.fields), []
+        for number, table in enumerate(_cut(self._documents(unit, bad, left, watch), self.shard_bytes)):
             name = f"{unit.key}-{number:05d}"
             if not exists(url := join(self.folder, f"{name}.parquet")):
                 with watch("write"):
                     shards.write(url, table)
             lay(table, name, self.lays, self.batch_rows, watch)
-            parts.append({"name": name, "rows": table.num_rows, "bytes": _sum(table), "filled": _filled(table)})
+            filled = {name: table.num_rows - table[name].null_count for name in source.fields}
+            parts.append({"name": name, "rows": table.num_rows, "bytes": _sum(table), "filled": filled})
         if bad.kept:
             shards.write(join(self.folder, f"{unit.key}.bad.parquet"), pa.Table.from_pylist(bad.rows(), BAD))
-        marker = {"unit": unit.key, "parts": parts, "bad": bad.count, "causes": dict(sorted(bad.causes.items()))}
+        if (sampled := left.sampled()) is not None:
+            shards.write(join(self.folder, f"{unit.key}{SAMPLE}"), sampled)
+        marker = {"unit": unit.key, "parts": parts, **bad.marker(), "while_reading": left.marker()}
         write_bytes(join(self.folder, f"{unit.key}.json"), json.dumps(marker | {"spent": watch.spent()}).encode())
         return marker | {"spent": watch.spent()}
 
-    def _documents(self, unit: Unit, bad: "Quarantine", watch: Stopwatch) -> Iterator[pa.Table]:
-        for piece in records(unit, self.sources[unit.source]):
-            bad.add(piece.bad)
-            text = piece.rows.column(TEXT)
-            rows = pa.Table.from_batches([piece.rows]).append_column(BYTES, pa.array(lengths(text)))
-            yield rows.append_column(DIGEST, digests(text))
+    def _documents(self, unit: Unit, bad: "Quarantine", left: Left, watch: Stopwatch) -> Iterator[pa.Table]:
+        fused = WhileReading(self.sources[unit.source], self.while_reading, self.batch_rows)
+        for piece in watch.each("read", records(unit, fused.source)):
+            bad.add(piece)
+            rows = fused(piece.rows, left, watch)
+            with watch("read"):
+                text = shards.joined(rows[TEXT])
+                rows = rows.append_column(BYTES, pa.array(lengths(text))).append_column(DIGEST, digests(text))
+            yield rows
 
 
 @dataclass(frozen=True)
@@ -106,25 +104,33 @@ class LayColumns:
         """The table with what its stages read of earlier passes' columns."""
         wanted = {column for one in self.lays for column in one.stage.reads}
         for column, folder in self.columns:
-            if column in wanted and column not in table.column_names:
+            if column in wanted:  # it stands before one of the documents' own, as it did in its own pass
                 laid = shards.read(join(folder, f"{name}.parquet"), [column])[column]
-                table = table.append_column(column, laid)
+                place = table.schema.get_field_index(column)
+                table = table.append_column(column, laid) if place < 0 else table.set_column(place, column, laid)
         return table
 
 
 @dataclass
 class Quarantine:
-    """Bad records of a unit: all counted by cause, the first of them kept with their place."""
+    """Records of a unit that became no documents: all counted, the first bad ones kept with their place."""
 
     count: int = 0
     kept: list[Bad] = field(default_factory=list)
     causes: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
 
-    def add(self, bad: list[Bad]) -> None:
+    def add(self, piece: Read) -> None:
         """Count these; a cause's details after the colon (a value, a place) are not part of its name."""
-        self.count += len(bad)
-        self.causes.update(one.cause.split(":")[0] for one in bad)
-        self.kept += bad[: SAMPLES_OF_BAD - len(self.kept)]
+        self.count += len(piece.bad)
+        self.causes.update(one.cause.split(":")[0] for one in piece.bad)
+        self.kept += piece.bad[: SAMPLES_OF_BAD - len(self.kept)]
+        self.skipped.update(piece.skipped)
+
+    def marker(self) -> dict[str, Any]:
+        """What a unit's marker says of them."""
+        causes, skipped = (dict(sorted(counts.items())) for counts in (self.causes, self.skipped))
+        return {"bad": self.count, "causes": causes, "skipped": skipped}
 
     def rows(self) -> list[dict[str, Any]]:
         """The kept ones, a dict each."""
@@ -132,25 +138,22 @@ class Quarantine:
 
 
 def _cut(tables: Iterator[pa.Table], shard_bytes: int) -> Iterator[pa.Table]:
-    """The documents in tables that each end with the document that brings them to `shard_bytes` of text."""
+    """The documents in tables that each end with the document that brings them to `shard_bytes` of text.
+
+    In chunks as they were read: one array of a shard's texts would be another 64 MB of fresh pages.
+    """
     held: list[pa.Table] = []
     size = 0
     for table in tables:
         start = 0
         ends = np.cumsum(table[BYTES].to_numpy())
         while (full := int(np.searchsorted(ends, shard_bytes - size))) < len(ends):
-            yield pa.concat_tables([*held, table.slice(start, full + 1 - start)]).combine_chunks()
+            yield pa.concat_tables([*held, table.slice(start, full + 1 - start)])
             start, held, size = full + 1, [], -int(ends[full])
         held.append(table.slice(start))
         size += int(ends[-1]) if len(ends) else 0
     if sum(t.num_rows for t in held):
-        yield pa.concat_tables(held).combine_chunks()
-
-
-def _filled(table: pa.Table) -> dict[str, int]:
-    """How many documents have each of the source's further fields."""
-    ours = (*CORE.names, BYTES, DIGEST)
-    return {name: table.num_rows - table[name].null_count for name in table.column_names if name not in ours}
+        yield pa.concat_tables(held)
 
 
 def _sum(table: pa.Table) -> int:
@@ -179,7 +182,7 @@ def lay(
         _Turn(one, url, missing, lays[n + 1 : last])
         for n, (one, url, missing) in enumerate(zip(lays[:last], urls, todo, strict=False))
     ]
-    table = _filled_up(table, lays)
+    table = filled_up(table, lays)
     row = 0
     for rows in shards.batches(table, rows=batch_rows):
         _batch(Batch(rows), row, turns, watch, None if alive is None else alive[row : row + rows.num_rows])
@@ -203,16 +206,6 @@ class _Turn:
             self.before = shards.read(url, [DROP, *self.passed, *(NEWEST if one.stage.rewrites else ())])
 
 
-def _filled_up(table: pa.Table, lays: tuple[Lay, ...]) -> pa.Table:
-    """The table with columns of nulls for those that other sources have and this one lacks."""
-    laid = {column for one in lays for column in one.stage.adds}
-    read = dict.fromkeys(column for one in lays for column in one.stage.reads if column != WORDS)
-    for column in read:
-        if column not in laid and column not in table.column_names:
-            table = table.append_column(column, pa.nulls(table.num_rows, pa.string()))
-    return table
-
-
 def _empty(stage: Stage) -> pa.Table:
     return (stage.emitted() if isinstance(stage, Global) else stage.schema()).empty_table()
 
@@ -228,7 +221,7 @@ def _batch(batch: Batch, row: int, turns: list[_Turn], watch: Stopwatch, left: n
             if WORDS in turn.one.stage.reads:
                 with watch("words"):
                     _ = batch.words
-            with watch(turn.one.place), _named(turn.one):
+            with watch(turn.one.place), turn.one.named():
                 laid = _run(turn, batch, alive, row, total)
         if laid is not None:
             batch, alive = _after(turn, laid, batch, alive)
@@ -265,20 +258,6 @@ def _spread(columns: pa.Table, alive: np.ndarray, total: int) -> pa.Table:
     place = np.full(total, -1)
     place[alive] = np.arange(len(alive))
     return columns.take(pa.array(place, mask=place < 0))
-
-
-class _named:
-    """Any other exception of a stage becomes a StageError that says which stage it was."""
-
-    def __init__(self, one: Lay) -> None:
-        self.name = one.name
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Exception) and not isinstance(error, WinnowError):
-            raise StageError(f"stage {self.name}: {type(error).__name__}: {error}") from error
 
 
 def marker(folder: str, unit: Unit) -> dict[str, Any]:

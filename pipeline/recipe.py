@@ -15,14 +15,15 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic_core import to_json
 
+from corpus.documents import HTML
 from corpus.errors import RecipeError
 from corpus.shards import SHARD_BYTES
 from corpus.source import Source
 from corpus.storage import opened
-from pipeline.recipe_overrides import named, numbered, override
+from pipeline.recipe_overrides import LISTS, named, numbered, override
 from pipeline.recipe_settings import STRICT, checked, found, made, meaning, model, no_such
 from pipeline.recipe_yaml import MOST_BYTES, KeyPath, Mistake, Tree, read, written
-from stages.base import Stage
+from stages.base import Global, Stage
 
 Table = Mapping[str, type[Stage]]
 """Stage names and their classes, as `stages.table.TABLE`."""
@@ -69,12 +70,19 @@ class Recipe:
 
     name: str
     sources: tuple[Source, ...]
+    while_reading: tuple[Stage, ...] = ()  # run on what readers hand on, before it is written
     stages: tuple[Stage, ...] = ()
     tokens: Tokens | None = None
     shard_mb: float = SHARD_BYTES / 1e6  # MB of text per shard
 
     def __post_init__(self) -> None:
-        """Home is filled in, lists become tuples and whole MB floats: equal recipes compare and print so."""
+        """Home is filled in, lists become tuples and whole MB floats: equal recipes compare and print so.
+
+        Stages up to the last that reads pages run while reading, wherever they were named: pages are never at rest.
+        """
+        fused = max((n for n, stage in enumerate(self.stages, 1) if HTML in stage.reads), default=0)
+        object.__setattr__(self, "while_reading", (*self.while_reading, *self.stages[:fused]))
+        object.__setattr__(self, "stages", tuple(self.stages[fused:]))
         object.__setattr__(self, "sources", tuple(map(_settled, self.sources)))
         object.__setattr__(self, "shard_mb", float(self.shard_mb))
 
@@ -91,6 +99,7 @@ class _Keys(pydantic.BaseModel):
     model_config = STRICT
     name: Annotated[str, pydantic.Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
     sources: Annotated[list[Any], pydantic.Field(min_length=1)]
+    while_reading: list[Any] = []
     stages: list[Any] = []
     tokens: dict[str, Any] = {}
     shard_mb: Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] = Recipe.shard_mb
@@ -122,11 +131,17 @@ def dump(recipe: Recipe) -> str:
     plain = {
         "name": recipe.name,
         "sources": [_plain(source, "source") for source in recipe.sources],
-        "stages": [{stage.name: s} if (s := _plain(stage, stage.name)) else stage.name for stage in recipe.stages],
+        "while_reading": [_entry(stage) for stage in recipe.while_reading],
+        "stages": [_entry(stage) for stage in recipe.stages],
         "tokens": recipe.tokens and _plain(recipe.tokens, "tokens"),
         "shard_mb": recipe.shard_mb,
     }
     return written({key: value for key, value in plain.items() if value is not None})
+
+
+def _entry(stage: Stage) -> str | dict[str, Any]:
+    settings = _plain(stage, stage.name)
+    return {stage.name: settings} if settings else stage.name
 
 
 def _plain(settings: Any, name: str) -> dict[str, Any]:
@@ -141,8 +156,17 @@ def _plain(settings: Any, name: str) -> dict[str, Any]:
 
 
 def names(recipe: Recipe) -> list[str]:
-    """What reports and `--set` call each stage: its name, and `exact_2` for the second `exact`."""
-    return numbered([stage.name for stage in recipe.stages])
+    """What reports and `--set` call each of `stages`: its name, and `exact_2` for the second `exact` of the recipe."""
+    return _numbered(recipe)[len(recipe.while_reading) :]
+
+
+def reading_names(recipe: Recipe) -> list[str]:
+    """The same of the stages that run while reading, which come first."""
+    return _numbered(recipe)[: len(recipe.while_reading)]
+
+
+def _numbered(recipe: Recipe) -> list[str]:
+    return numbered([stage.name for stage in (*recipe.while_reading, *recipe.stages)])
 
 
 def _content(path: str) -> bytes:
@@ -166,12 +190,13 @@ def _recipe(tree: Tree, overrides: Sequence[str], table: Table | None) -> Recipe
     table, wrong = _table(table), list(tree.mistakes)
     keys = checked(_Keys, tree, (), tree.value, wrong)
     sources = [_source(tree, ("sources", n), value, wrong) for n, value in _entries(tree, "sources")]
-    stages = [_stage(tree, ("stages", n), value, table, wrong) for n, value in _entries(tree, "stages")]
+    fused, stages = ([_stage(tree, (key, n), value, table, wrong) for n, value in _entries(tree, key)] for key in LISTS)
+    wrong += _compared(fused, stages)
     asked = tree.value.get("tokens")
     tokens = made(Tokens, "tokens", tree, ("tokens",), asked, wrong) if isinstance(asked, dict) else None
     tree.refuse(wrong)
     assert keys is not None  # else there was a mistake, and it was told
-    return Recipe(keys.name, tuple(sources), tuple(stages), tokens, keys.shard_mb)
+    return Recipe(keys.name, tuple(sources), tuple(fused), tuple(stages), tokens, keys.shard_mb)
 
 
 def _table(table: Table | None) -> Table:
@@ -217,6 +242,19 @@ def _stage(tree: Tree, path: KeyPath, entry: Any, table: Table, wrong: list[Mist
     return None
 
 
+def _compared(fused: Sequence[Stage | None], stages: Sequence[Stage | None]) -> list[Mistake]:
+    """Stages that compare documents where none is at rest yet."""
+    last = next((n for n in reversed(range(len(stages))) if (s := stages[n]) and HTML in s.reads), 0)
+    found = [((LISTS[0], n), stage, "put it into `stages`") for n, stage in enumerate(fused)]
+    found += [((LISTS[1], n), stage, f"put it after {stages[last].name!r}") for n, stage in enumerate(stages[:last])]  # type: ignore[union-attr]
+    why = "it compares documents, and while reading none is at rest"
+    return [
+        Mistake(path, f"{stage.name} cannot run while reading: {why}; {mend}")
+        for path, stage, mend in found
+        if isinstance(stage, Global)
+    ]
+
+
 def schema(table: Table | None = None) -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a recipe, for editors: settings, types, defaults, what a stage does."""
     table = _table(table)
@@ -224,7 +262,9 @@ def schema(table: Table | None = None) -> dict[str, Any]:
     models |= {f"stage_{name}": model(kind, name) for name, kind in sorted(table.items())}
     recipe = _Keys.model_json_schema()
     recipe["properties"]["sources"]["items"] = {"$ref": "#/$defs/Source"}
-    recipe["properties"]["stages"]["items"] = _entry_schema(table)
+    alone = {name: kind for name, kind in table.items() if not issubclass(kind, Global)}
+    for key, of in zip(LISTS, (alone, table), strict=True):
+        recipe["properties"][key]["items"] = _entry_schema(of)
     recipe["properties"]["tokens"] = {"$ref": "#/$defs/Tokens"}
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Winnow recipe"}
     defs = {"$defs": {key: m.model_json_schema() for key, m in models.items()}}

@@ -13,6 +13,9 @@ from corpus.errors import RecipeError
 from pipeline.recipe_settings import found, no_such
 from pipeline.recipe_yaml import MOST_DEPTH, KeyPath, Mistake, Place, Tree, dotted, read
 
+LISTS = ("while_reading", "stages")
+"""Keys of a recipe that hold stages, in the order in which documents come to them."""
+
 
 def override(tree: Tree, settings: Sequence[str], keys: Sequence[str]) -> None:
     """Lay every `key=value` over the tree, in order. RecipeError where a key leads nowhere.
@@ -51,27 +54,27 @@ def _lay(tree: Tree, setting: str, keys: Sequence[str]) -> str:
         return f"{place}: expected key=value, as in minhash.bands=20"
     stages = _stages(tree)
     if parts[0] in stages and parts[0] not in keys:
-        parts[:1] = _opened(tree, stages[parts[0]])
+        parts[:1] = _opened(tree, *stages[parts[0]])
     elif parts[0] not in keys:
         said = no_such("no such stage or key in this recipe", parts[0], [*stages, *keys], "There are")
         return f"{place}: {said}"
     return _put(tree, parts, read(text, f"--set {key}"), place)
 
 
-def _stages(tree: Tree) -> dict[str, int]:
-    """The stages as `numbered` calls them, and where in the list they stand."""
-    entries = tree.value.get("stages")
-    plain = {n: named(e) for n, e in enumerate(entries if isinstance(entries, list) else [])}
-    there = {n: name for n, name in plain.items() if name is not None}
+def _stages(tree: Tree) -> dict[str, tuple[str, int]]:
+    """The stages as `numbered` calls them, and where they stand: in which list, and at which place."""
+    held = [(key, tree.value.get(key)) for key in LISTS]
+    entries = [(key, n, named(e)) for key, some in held if isinstance(some, list) for n, e in enumerate(some)]
+    there = {(key, n): name for key, n, name in entries if name is not None}
     return dict(zip(numbered(list(there.values())), there, strict=True))
 
 
-def _opened(tree: Tree, n: int) -> list[str]:
+def _opened(tree: Tree, key: str, n: int) -> list[str]:
     """The parts that lead to the n-th stage's settings; a bare name becomes a name with settings."""
-    entry = tree.value["stages"][n]
+    entry = tree.value[key][n]
     if isinstance(entry, str):
-        tree.value["stages"][n] = entry = {entry: {}}
-    return ["stages", str(n), next(iter(entry))]
+        tree.value[key][n] = entry = {entry: {}}
+    return [key, str(n), next(iter(entry))]
 
 
 def _put(tree: Tree, parts: Sequence[str], given: Tree, place: Place) -> str:

@@ -14,7 +14,7 @@ from corpus.errors import RecipeError
 from corpus.hashing import hash64
 from pipeline.finished import Finished
 from pipeline.plan import Step
-from pipeline.recipe import names
+from pipeline.recipe import names, reading_names
 from pipeline.seen import seen
 from pipeline.view import View
 from stages.rules import Rule
@@ -45,11 +45,19 @@ def ruled(finished: Finished, name: str | None = None) -> list[Ruled]:
     """
     stages = dict(zip(names(finished.plan.recipe), finished.plan.recipe.stages, strict=True))
     known = [one for one, stage in stages.items() if _rules(stage)]
-    if not [one for one in known if name in (None, one)]:
+    fused = ruled_while_reading(finished)
+    if not [one for one in (*known, *fused) if name in (None, one)]:
         asked = f"no stage {name!r} with rules" if name else "no stage of this run has rules"
-        raise RecipeError(f"{finished.home.at}: {asked}; with rules there are: {', '.join(known) or 'none'}")
+        raise RecipeError(f"{finished.home.at}: {asked}; with rules there are: {', '.join([*fused, *known]) or 'none'}")
     steps = [step for step in finished.plan.judged if step.name in known and name in (None, step.name)]
     return [one for step in steps for one in _tables(finished, step, stages[step.name])]
+
+
+def ruled_while_reading(finished: Finished) -> list[str]:
+    """Names of stages with rules that ran while reading: what they dropped is not at rest, to be asked again."""
+    recipe = finished.plan.recipe
+    named = zip(reading_names(recipe), recipe.while_reading, strict=True)
+    return [name for name, stage in named if _rules(stage)]
 
 
 def _rules(stage: Any) -> tuple[Rule, ...]:

@@ -7,9 +7,10 @@ tokenized and digested. What is done is found by name (see home.py), so a second
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import IO, Any
 
+from corpus.documents import HTML
 from corpus.errors import SourceError, StageError, TooMuchBad
 from corpus.storage import exists, sweep, write_bytes
 from pipeline import recipe as recipes
@@ -17,16 +18,20 @@ from pipeline.comparing import Comparison, compare, partitions
 from pipeline.engine import Engine
 from pipeline.home import RECIPE, REPORT, Home
 from pipeline.kept import Keeping
+from pipeline.lays import Lay
+from pipeline.left import left
 from pipeline.newest import Newest
 from pipeline.plan import Pass, Plan, Step, plan, remember, rewriting
+from pipeline.plan_checks import no_pages
 from pipeline.progress import Progress
-from pipeline.reading import Lay, LayColumns, ReadUnit, marker
+from pipeline.reading import LayColumns, ReadUnit, marker
 from pipeline.recipe import Recipe
 from pipeline.repeating import repeat
 from pipeline.repetition import Repetition
 from pipeline.report.figures import figures
 from pipeline.spent import Spent
-from pipeline.tally import Tally, TallyShard
+from pipeline.spooling import spooled
+from pipeline.tally import Tally, TallyShard, left_while_reading
 from pipeline.tokenize import Tokenizer
 from stages.deduplication import Deduplication
 from stages.ordering import Place, places
@@ -50,30 +55,36 @@ class Run:
     progress: Progress
     batch_rows: int = BATCH_ROWS
     max_bad: float = MAX_BAD
+    stdin: IO[bytes] | None = None  # what a source `-` reads
 
     def __call__(self) -> dict[str, Any]:
         """Do what is not done yet; the report, as `report.json` holds it.
 
         Raises RunInUse where another process writes here, TooMuchBad, and what sources, stages and engines raise.
         """
-        started = time.monotonic()
         with self.home.locked():
             sweep(self.home.at)
-            the_plan = self._begin()
-            markers = self._read(the_plan)
-            self._check_bad(markers)
-            self._check_fields(the_plan, markers)
-            parts = [part for one in markers for part in one["parts"]]
-            names = [part["name"] for part in parts]
-            for one in the_plan.passes:
-                self._measure(the_plan, one, names)
-                self._compare(the_plan, one, names, parts)
-            tally = self._count(the_plan, names)
-            result = Keeping(the_plan, self.home, self.engine, self.progress, names)(tally)
-            report = figures(the_plan, self.home, markers, tally, result, time.monotonic() - started)
-            self.home.write_json(REPORT, report)
-            remember(the_plan, self.home, names)
-            self.home.log("end", digest=report["digest"], seconds=report["seconds"])
+            return replace(self, recipe=spooled(self.recipe, self.home, self.stdin))._held()
+
+    def _held(self) -> dict[str, Any]:
+        """The run itself, in a home that it holds alone."""
+        started = time.monotonic()
+        the_plan = self._begin()
+        markers = self._read(the_plan)
+        self._check_bad(markers)
+        self._check_pages(the_plan, markers)
+        self._check_fields(the_plan, markers)
+        parts = [part for one in markers for part in one["parts"]]
+        names = [part["name"] for part in parts]
+        for one in the_plan.passes:
+            self._measure(the_plan, one, names)
+            self._compare(the_plan, one, names, parts)
+        tally = self._count(the_plan, names, markers)
+        result = Keeping(the_plan, self.home, self.engine, self.progress, names)(tally)
+        report = figures(the_plan, self.home, markers, tally, result, time.monotonic() - started)
+        self.home.write_json(REPORT, report)
+        remember(the_plan, self.home, names)
+        self.home.log("end", digest=report["digest"], seconds=report["seconds"])
         return report
 
     def _begin(self) -> Plan:
@@ -87,18 +98,20 @@ class Run:
         return the_plan
 
     def _read(self, the_plan: Plan) -> list[dict[str, Any]]:
-        """Read the units that have no marker, and lay the columns of the first pass; the markers of all."""
-        folder, first = self.home.path(the_plan.documents.folder), the_plan.passes[0]
+        """Read the units that have no marker through the stages that run while reading, and lay the columns of the
+        first pass; the markers of all.
+        """
+        folder, first, fused = self.home.path(the_plan.documents.folder), the_plan.passes[0], the_plan.while_reading
         there = self.home.names(the_plan.documents.folder)
         new = [unit for unit in the_plan.units if f"{unit.key}.json" not in there]
-        lays = self._lays(first)
-        task = ReadUnit(self.recipe.sources, folder, lays, int(self.recipe.shard_mb * 1e6), self.batch_rows)
-        booked = [the_plan.documents.folder, *(step.folder for step in first.reading)]
+        lays = self._lays(first.reading), self._lays(fused)
+        task = ReadUnit(self.recipe.sources, folder, lays[0], int(self.recipe.shard_mb * 1e6), self.batch_rows, lays[1])
+        booked = [the_plan.documents.folder, *(step.folder for step in (*fused, *first.reading))]
         self._map("documents", task, new, booked, lambda unit: unit.stored_bytes, lambda unit: unit.key)
         return [marker(folder, unit) for unit in the_plan.units]
 
-    def _lays(self, one: Pass) -> tuple[Lay, ...]:
-        return tuple(Lay(s.name, s.stage, self.home.path(s.folder)) for s in one.reading if s.stage)
+    def _lays(self, steps: Sequence[Step]) -> tuple[Lay, ...]:
+        return tuple(Lay(s.name, s.stage, self.home.path(s.folder)) for s in steps if s.stage)
 
     def _measure(self, the_plan: Plan, one: Pass, names: Sequence[str]) -> None:
         """Lay what is missing of a pass beside the shards that are at rest."""
@@ -107,7 +120,7 @@ class Run:
             self._newest(the_plan, before),
             tuple(self.home.path(step.folder) for step in before),
             tuple((name, self.home.path(folder)) for name, folder in the_plan.columns(before).items()),
-            self._lays(one),
+            self._lays(one.reading),
             self.batch_rows,
         )
         booked = [the_plan.documents.folder, *(step.folder for step in one.reading)]
@@ -138,7 +151,7 @@ class Run:
 
     def _check_bad(self, markers: Sequence[dict[str, Any]]) -> None:
         bad = sum(one["bad"] for one in markers)
-        good = sum(part["rows"] for one in markers for part in one["parts"])
+        good = sum(left(one)["read"] for one in markers)
         if bad > FEW_BAD and bad > self.max_bad * (good + bad):
             raise TooMuchBad(
                 f"{bad:,} of {good + bad:,} records are bad ({bad / (good + bad):.2%}, and --max-bad is "
@@ -149,12 +162,18 @@ class Run:
             worst = f": {_worst(markers)}" if bad else ""
             raise SourceError(f"the sources hold no document that can be read, and {bad:,} bad records{worst}")
 
+    def _check_pages(self, the_plan: Plan, markers: Sequence[dict[str, Any]]) -> None:
+        """RecipeError where a stage makes text of pages and no document was one."""
+        readers = [step.name for step in the_plan.while_reading if step.stage and HTML in step.stage.reads]
+        if readers and not any(left(one)["pages"] for one in markers):
+            raise no_pages(readers[0])
+
     def _check_fields(self, the_plan: Plan, markers: Sequence[dict[str, Any]]) -> None:
         """SourceError where a source's `fields` names one that none of its documents has."""
         filled: Counter[tuple[int, str]] = Counter()
         for unit, one in zip(the_plan.units, markers, strict=True):
-            for part in one["parts"]:
-                filled.update({(unit.source, field): count for field, count in part["filled"].items()})
+            for counts in [part["filled"] for part in one["parts"]] + [left(one)["filled"]]:
+                filled.update({(unit.source, field): count for field, count in counts.items()})
         empty = [key for key, count in filled.items() if count == 0]
         if empty:
             source, field = min(empty)
@@ -202,11 +221,12 @@ class Run:
         """Where the columns lie by which a stage chooses keepers."""
         folder = self.home.path(the_plan.documents.folder)
         fields = [name for source in self.recipe.sources for name in source.fields]
+        fused = [(folder, s.stage) for s in the_plan.while_reading if s.stage]
         laid = [(self.home.path(s.folder), s.stage) for s in before if s.stage]
-        return places(stage.prefer, folder, fields, laid)
+        return places(stage.prefer, folder, fields, [*fused, *laid])
 
-    def _count(self, the_plan: Plan, names: Sequence[str]) -> Tally:
-        tally = Tally()
+    def _count(self, the_plan: Plan, names: Sequence[str], markers: Sequence[dict[str, Any]]) -> Tally:
+        tally = left_while_reading(markers)
         with self.progress.step("count", len(names)) as advance:
             for _, one in self.engine.map(TallyShard(the_plan.slim, self.home.at), names):
                 tally += one

@@ -47,7 +47,7 @@ def _shards(plan: Plan, home: Home | None) -> tuple[list[str], int]:
 
 def _parts(plan: Plan, step: Step, home: Home | None, shards: list[str], unread: int) -> tuple[int, int]:
     there = home.names(step.folder) if home else set()
-    if step.kind == "documents":
+    if step.kind in ("documents", "while_reading"):
         return len(plan.units) - unread, len(plan.units)
     if step.kind == "tokenizer":
         return int("tokenizer.json" in there), 1

@@ -3,6 +3,7 @@
 A tally reads no text. Tallies of shards add up to the report's funnel, whatever order they come in.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from corpus.documents import BYTES, DOMAIN, DROP, ID, VALUE
 from corpus.hashing import hash64
+from pipeline.left import left
 from pipeline.plan import Plan
 from pipeline.view import View
 
@@ -24,7 +26,8 @@ Count = list[int]  # [documents, bytes]
 class Tally:
     """Documents and bytes by domain, by stage and reason, and samples. Sum them with `+=`.
 
-    Bytes are of the text as it was: read, kept at last, or when it was dropped; `cut` has the difference.
+    Bytes are of the text as it was: read, kept at last, or when it was dropped; `cut` has the difference. A page was
+    read with the text that was made of it, none where it was dropped before.
     """
 
     read: dict[str, Count] = field(default_factory=dict)  # domain ->
@@ -45,6 +48,23 @@ class Tally:
         for key, some in other.samples.items():
             self.samples[key] = sorted(self.samples.get(key, []) + some)[:SAMPLES]
         return self
+
+
+def left_while_reading(markers: Iterable[Mapping[str, Any]]) -> Tally:
+    """The tally of what is in no shard: documents that left while they were read, and what was cut out of others."""
+    tally = Tally()
+    for marker in markers:
+        one, mine = left(marker), Tally()
+        mine.dropped = {(stage, reason, domain): count for stage, reason, domain, *count in one["dropped"]}
+        mine.cut = {(stage, domain): count for stage, domain, *count in one["cut"]}
+        for stage, reason, _, some in one["samples"]:
+            mine.samples[stage, reason] = [(*hash_and_id, value, marker["unit"]) for *hash_and_id, value in some]
+        tally += mine
+    for (_, _, domain), (documents, size) in tally.dropped.items():
+        tally += Tally(read={domain: [documents, size]})
+    for (_, domain), (_, size) in tally.cut.items():
+        tally += Tally(read={domain: [0, size]})
+    return tally
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,21 @@ from corpus import shards
 from corpus.documents import DOMAIN, DROP, ID, TEXT, VALUE
 from corpus.errors import RecipeError
 from pipeline.fingerprint import fingerprint
-from pipeline.finished import Finished, Rows, clusters, dropped_by, first, in_cluster, kept, recorded, with_id
+from pipeline.finished import (
+    Finished,
+    Rows,
+    clusters,
+    dropped_by,
+    first,
+    first_sampled,
+    in_cluster,
+    kept,
+    recorded,
+    unit_keys,
+    with_id,
+)
 from pipeline.home import STEPS, Home
-from pipeline.recipe import names
+from pipeline.recipe import names, reading_names
 from pipeline.report.plain import plain
 
 SHOWN = 400  # characters of a text: five lines of a terminal
@@ -26,11 +38,15 @@ def chosen(
 ) -> list[dict[str, Any]]:
     """The first `count` documents that were asked for, kept ones where nothing was, in the corpus's order.
 
+    Of what was dropped while reading only samples are there; they come first, as their stages do.
     RecipeError where there is no such reason, stage, id or cluster.
     """
-    found = first(run, _rows(run, dropped_by, id, cluster), count)
+    rows = _rows(run, dropped_by, id, cluster)
+    found = first_sampled(run, rows, count) if cluster is None and rows is not kept else []
+    found += first(run, rows, count - len(found)) if len(found) < count else []
     if id is not None and not found:
         hint = "A record without an id of its own is called <file>#<offset>."
+        hint += " Of what was dropped while reading only a sample is there." if run.plan.while_reading else ""
         raise RecipeError(f"{run.home.at}: no document has the id {id!r}. {hint}")
     if cluster is not None and not any(one.get("cluster") == cluster for one in found):
         _refuse_no_cluster(run, cluster)
@@ -61,8 +77,7 @@ def quarantined(at: str, count: int) -> list[dict[str, Any]]:
     documents = next(step for step in steps if step["kind"] == "documents")
     there = home.names(documents["folder"])  # holds units of earlier runs too, whose inputs may be gone
     found: list[dict[str, Any]] = []
-    for name, content in sorted(documents["parts"]["inputs"].items()):
-        unit = f"{name.split(' (')[0]}-{content}"  # the unit's key, which a plan tells by name: "a", "a (2)"
+    for unit in unit_keys(documents["parts"]):
         if f"{unit}.bad.parquet" in there and len(found) < count:
             table = shards.read(home.path(documents["folder"], f"{unit}.bad.parquet"))
             found += table.slice(0, count - len(found)).to_pylist()
@@ -71,10 +86,15 @@ def quarantined(at: str, count: int) -> list[dict[str, Any]]:
 
 def limits(run: Finished) -> Limits:
     """What the rules of the run's stages ask for; of stages whose settings the run's recipe still holds."""
-    settings = {step.name: step.parts["settings"] for step in run.plan.judged}
+    recipe = run.plan.recipe
+    settings = {step.name: step.parts["settings"] for step in (*run.plan.while_reading, *run.plan.judged)}
+    stages = [
+        *zip(reading_names(recipe), recipe.while_reading, strict=True),
+        *zip(names(recipe), recipe.stages, strict=True),
+    ]
     return {
         (name, rule.measure): (rule.low, rule.high)
-        for name, stage in zip(names(run.plan.recipe), run.plan.recipe.stages, strict=True)
+        for name, stage in stages
         if fingerprint(settings.get(name, {})) == fingerprint(stage.settings())
         for rule in getattr(stage, "rules", ())
     }
@@ -84,13 +104,22 @@ def show(found: list[dict[str, Any]], limits: Limits, console: Console) -> None:
     """Print documents, a paragraph each: id, domain and fate; what was laid beside it; how the text begins."""
     if not found:
         console.print("none")
+    for text in dict.fromkeys(_sample(one) for one in found if "sample_of" in one):
+        console.print(Text(f"{text}\n", "dim"), soft_wrap=True)
     for one in found:
-        told = {ID, DOMAIN, TEXT, DROP, VALUE, "stage", "duplicate_of"}
+        told = {ID, DOMAIN, TEXT, DROP, VALUE, "stage", "duplicate_of", "sampled", "sample_of"}
         facts = ", ".join(f"{plain(key)} {plain(number(value))}" for key, value in one.items() if key not in told)
         console.print(Text(plain(one[ID]), "bold") + Text(f"  {plain(one[DOMAIN])}"), soft_wrap=True)
         for text, style in ((fate(one, limits), ""), (facts, "dim"), (plain(one[TEXT], SHOWN), "")):
             console.print(Padding(Text(text, style), (0, 0, 0, 2)) if text else "")
         console.print()
+
+
+def _sample(one: dict[str, Any]) -> str:
+    why = f"{plain(one['stage'])} dropped while reading ({plain(one[DROP])})"
+    return (
+        f"A sample: {one['sampled']:,} of the {one['sample_of']:,} documents that {why} are kept, their text cut short."
+    )
 
 
 def fate(one: dict[str, Any], limits: Limits) -> str:

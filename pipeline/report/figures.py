@@ -5,15 +5,17 @@ at rest or the run's log; a funnel that does not add up raises ReportError.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
 from corpus.errors import ReportError
 from pipeline.home import Home
-from pipeline.plan import Plan, Step
+from pipeline.left import left, sampled
+from pipeline.plan import WHILE_READING, Plan, Step
+from pipeline.report.written import written
 from pipeline.spent import Spent, added
-from pipeline.tally import Count, Tally
+from pipeline.tally import Count, Tally, left_while_reading
 
 
 def figures(
@@ -31,9 +33,11 @@ def figures(
         "documents": {"read": read[0], "kept": kept[0], "dropped": read[0] - kept[0], "quarantined": bad},
         "bytes": _bytes(read[1], kept[1], tally),
         "tokens": result["tokens"],
-        "stages": _funnel(plan, tally, spent, per_byte),
+        "stages": _funnel(plan, tally, spent, per_byte, sampled(markers)),
         "domains": _domains(tally, result),
-        "quarantined": dict(sorted(sum((Counter(m["causes"]) for m in markers), Counter()).items())),
+        "quarantined": _summed(marker["causes"] for marker in markers),
+        "skipped": _summed(marker.get("skipped", {}) for marker in markers),
+        "written": written(plan, home, [part["name"] for one in markers for part in one["parts"]]),
         "samples": _samples(tally),
         "work": {name: _rounded(one) for name, one in sorted(_by_name(plan, spent).items())},
         "seconds": round(seconds, 3),
@@ -65,16 +69,27 @@ def _by_name(plan: Plan, spent: Spent) -> Spent:
     return added({names.get(folder, folder): one} for folder, one in spent.items())
 
 
-def _funnel(plan: Plan, tally: Tally, spent: Spent, per_byte: float) -> list[dict[str, Any]]:
+def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(sorted(total.items()))
+
+
+def _funnel(
+    plan: Plan, tally: Tally, spent: Spent, per_byte: float, sampled: Mapping[str, Mapping[str, int]]
+) -> list[dict[str, Any]]:
     here = _sum(tally.read.values())
     named = _by_name(plan, spent)
     rows = []
-    for step in plan.judged:
+    for step in [*plan.while_reading, *plan.judged]:
         gone = {(r, d): c for (s, r, d), c in tally.dropped.items() if s == step.name}
         edited = _sum(c for (s, _), c in tally.cut.items() if s == step.name)
-        left = [a - b - c for a, b, c in zip(here, _sum(gone.values()), (0, edited[1]), strict=True)]
-        rows.append(_row(step, here, left, gone, named.get(step.name), per_byte, edited))
-        here = left
+        out = [a - b - c for a, b, c in zip(here, _sum(gone.values()), (0, edited[1]), strict=True)]
+        row = _row(step, here, out, gone, named.get(step.name), per_byte, edited)
+        some = dict(sorted(sampled.get(step.name, {}).items())) if step.kind == WHILE_READING else None
+        rows.append(row | {"sampled": some})
+        here = out
     return rows
 
 
@@ -171,12 +186,15 @@ def _sums(report: dict[str, Any]) -> Iterator[tuple[str, int, int]]:
 
 
 def _check_shards(report: dict[str, Any], markers: Sequence[dict[str, Any]]) -> None:
-    """ReportError unless what was counted is what the readers say lies in shards."""
-    parts = [part for one in markers for part in one["parts"]]
-    for what, key in (("documents", "rows"), ("bytes", "bytes")):
-        lie, read = sum(part[key] for part in parts), report[what]["read"]
-        if lie != read:
+    """ReportError unless what was counted is what the readers say they handed on, lies in shards or was dropped."""
+    found, gone = [part for one in markers for part in one["parts"]], left_while_reading(markers)
+    for what, key, place in (("documents", "rows", 0), ("bytes", "bytes", 1)):
+        lie, left_ = sum(part[key] for part in found), _sum(gone.read.values())[place]
+        handed_on = sum(left(one)["read"] for one in markers) if key == "rows" else lie + left_
+        read = report[what]["read"]
+        if not lie + left_ == handed_on == read:
             raise ReportError(
-                f"the figures do not add up: {lie:,} {what} lie in shards and {read:,} were counted, so none are "
-                f"shown. Please report this with {report['run']}/log.jsonl."
+                f"the figures do not add up: of {handed_on:,} {what} that were read {lie:,} lie in shards, {left_:,} "
+                f"were dropped or cut before, and {read:,} were counted, so none are shown. Please report this with "
+                f"{report['run']}/log.jsonl."
             )

@@ -15,6 +15,7 @@ from stages.minhash import MinHash
 
 _KINDS = {
     "documents": "read",
+    "while_reading": "while reading",
     "local": "measure and judge each",
     "emit": "emit keys",
     "global": "compare all",

@@ -12,6 +12,9 @@ from pipeline.report.plain import plain
 MOST_DOMAINS = 24
 """Rows of the domain table: one screen; the rest are summed in a last row, so that it adds up to the whole."""
 
+MOST_KINDS = 8
+"""Kinds of skipped records that are named: three lines at most; an archive has dozens of media types."""
+
 _SIZES = ("documents", "bytes")
 
 
@@ -23,9 +26,22 @@ def show(report: dict[str, Any], console: Console) -> None:
     if report["quarantined"]:
         causes = ", ".join(f"{plain(cause)} {count:,}" for cause, count in report["quarantined"].items())
         console.print(Text(f"quarantined beside these: {causes}; see them with --bad"))
+    if skipped := report.get("skipped"):  # reports of earlier versions have no such figures
+        kinds = sorted(skipped.items(), key=lambda one: (-one[1], one[0]))
+        some = ", ".join(f"{plain(kind, 60)} {count:,}" for kind, count in kinds[:MOST_KINDS])
+        more = f", {len(kinds) - MOST_KINDS:,} other kinds" if len(kinds) > MOST_KINDS else ""
+        console.print(Text(f"skipped, for they are no documents: {some}{more}"))
+    if written := report.get("written"):
+        console.print(Text(_written(written, report["bytes"]["kept"])))
     for one in (_domains(report), _work(report), Text(f"digest {plain(report['digest'])}")):
         console.print()
         console.print(one)
+
+
+def _written(written: dict[str, int], kept: int) -> str:
+    whole = sum(written.values())
+    times = f", {whole / kept:.2f} x the kept text" if kept else ""
+    return f"at rest: {mb(written['documents'])} MB of documents, {mb(written['columns'])} MB of columns{times}"
 
 
 def _funnel(report: dict[str, Any]) -> Table:

@@ -18,7 +18,7 @@ def show(at: str, report: dict[str, Any], console: Console) -> None:
     terminal.show(report, console)
     _heading(console, "Documents that were dropped, and the value that sank each")
     for reason in _reasons(report):
-        for one in first(run, dropped_by(reason, report), 1):
+        for one in documents.chosen(run, 1, dropped_by=reason):
             _lines(console, plain(one["id"]), f"  {documents.fate(one, limits)}", f"  {plain(one['text'], 90)}")
     if pairs := _pairs(run, report):
         _heading(console, "Near-duplicates, by exact similarity of their word 5-grams")

@@ -19,11 +19,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from corpus.documents import HTML
 from corpus.errors import RecipeError
 from corpus.source import Source
-from pipeline.recipe import Recipe, Tokens, _Keys, dump, load, loads, names, parse, schema
+from pipeline.recipe import Recipe, Tokens, _Keys, dump, load, loads, names, parse, reading_names, schema
 from pipeline.recipe_yaml import read, written
-from stages.base import Stage
+from stages.base import Global, Stage
 from stages.table import TABLE as HOUSE
 from tests.laws.corpora import made
 
@@ -60,7 +61,28 @@ class Exact(Stage):
     name = "exact"
 
 
-TABLE = {"every": Every, "exact": Exact}
+@dataclass(frozen=True, kw_only=True)
+class Extract(Stage):
+    """Reads pages."""
+
+    name = "extract"
+    reads = (HTML,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare(Global):
+    """Compares documents."""
+
+    name = "compare"
+
+    def emitted(self):
+        raise NotImplementedError
+
+    def emit(self, batch):
+        raise NotImplementedError
+
+
+TABLE = {"every": Every, "exact": Exact, "extract": Extract, "compare": Compare}
 HEAD = "name: web\nsources: [{path: a}]\n"
 
 
@@ -113,17 +135,21 @@ texts = st.text(st.characters(codec="utf-8"), max_size=20) | st.sampled_from(
     ]
 )
 numbers = st.floats(allow_nan=False) | st.integers(-(10**9), 10**9)
-stages = st.just(Exact()) | st.builds(
-    Every,
-    text=texts,
-    count=st.integers(0, 10**18),
-    share=numbers,
-    flag=st.booleans(),
-    dialect=st.sampled_from(["paper", "dolma"]),
-    keep=st.lists(texts, max_size=3).map(tuple),
-    limits=st.dictionaries(texts, numbers, max_size=3),
-    model=st.none() | st.sampled_from([Path("models/q.bin"), Path("no"), Path("5")]),
-    either=texts | st.lists(st.integers(-(10**18), 10**18), max_size=3),
+stages = (
+    st.just(Exact())
+    | st.just(Extract())
+    | st.builds(
+        Every,
+        text=texts,
+        count=st.integers(0, 10**18),
+        share=numbers,
+        flag=st.booleans(),
+        dialect=st.sampled_from(["paper", "dolma"]),
+        keep=st.lists(texts, max_size=3).map(tuple),
+        limits=st.dictionaries(texts, numbers, max_size=3),
+        model=st.none() | st.sampled_from([Path("models/q.bin"), Path("no"), Path("5")]),
+        either=texts | st.lists(st.integers(-(10**18), 10**18), max_size=3),
+    )
 )
 full = texts.filter(bool)
 sources = st.builds(
@@ -144,6 +170,7 @@ recipes = st.builds(
     Recipe,
     st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=20),
     st.lists(sources, min_size=1, max_size=3).map(tuple),
+    st.lists(stages, max_size=2).map(tuple),
     st.lists(stages, max_size=4).map(tuple),
     st.none() | tokens,
     st.floats(1e-6, 1e6) | st.integers(1, 1000),
@@ -202,13 +229,26 @@ def test_lines_are_those_of_the_file(above):
 @given(st.lists(st.sampled_from(["exact", "exact_2", "every"]), max_size=8))
 def test_every_stage_of_a_recipe_has_a_name_of_its_own(given_names):
     table = {name: type(name, (Stage,), {"name": name}) for name in ("exact", "exact_2", "every")}
-    called = names(Recipe("x", (), tuple(table[name]() for name in given_names)))
+    called = names(Recipe("x", (), (), tuple(table[name]() for name in given_names)))
     assert len(set(called)) == len(called) == len(given_names)
     assert all(label.startswith(name) for label, name in zip(called, given_names, strict=True))
 
 
 def test_the_second_of_a_name_is_numbered():
     assert names(loads(HEAD + "stages: [exact, every, exact]", table=TABLE)) == ["exact", "every", "exact_2"]
+
+
+def test_stages_while_reading_are_numbered_first():
+    recipe = loads(HEAD + "while_reading: [exact]\nstages: [exact, every]", table=TABLE)
+    assert (reading_names(recipe), names(recipe)) == (["exact"], ["exact_2", "every"])
+
+
+def test_what_makes_text_of_pages_and_all_before_it_run_while_reading():
+    """Under the names they would have had anyway, and after what while_reading names."""
+    moved = loads(HEAD + "while_reading: [exact]\nstages: [every, extract, exact, compare]", table=TABLE)
+    assert [stage.name for stage in moved.while_reading] == ["exact", "every", "extract"]
+    assert (reading_names(moved), names(moved)) == (["exact", "every", "extract"], ["exact_2", "compare"])
+    assert moved == loads(HEAD + "while_reading: [exact, every, extract]\nstages: [exact, compare]", table=TABLE)
 
 
 def test_a_copy_says_every_default_and_nothing_of_what_is_absent():
@@ -222,6 +262,7 @@ sources:
   text_field: text
   fields: []
   max_record_mb: 64.0
+while_reading: []
 stages:
 - exact
 - every:
@@ -326,8 +367,11 @@ def test_only_decimals_are_numbers(text, value):
         ("name: web\nsources: [{path: {}}]", "web.yaml:2: sources[0].path: expected text or a list, found {}"),
         ("name: web\nsources: [{path: a, max_record_mb: 0}]", "web.yaml:2: sources[0].max_record_mb: expected a number of MB above 0, found 0"),
         ('name: "a\\nb"\nsources: [{path: a}]', "web.yaml:1: name: expected text without control characters, found text 'a\\nb'"),
-        (HEAD + "stage: []", "web.yaml:3: stage: no such setting; did you mean 'stages'? It has: name, sources, stages, tokens, shard_mb"),
-        (HEAD + "while_reading: []", "web.yaml:3: while_reading: no such setting. It has: name, sources, stages, tokens, shard_mb"),
+        (HEAD + "stage: []", "web.yaml:3: stage: no such setting; did you mean 'stages'? It has: name, sources, while_reading, stages, tokens, shard_mb"),
+        (HEAD + "while_reading: exact", "web.yaml:3: while_reading: expected a list, found text 'exact'"),
+        (HEAD + "while_reading: [exat]", "web.yaml:3: while_reading[0]: no stage 'exat'; did you mean 'exact'? There are: compare, every, exact, extract"),
+        (HEAD + "while_reading: [exact, compare]", "web.yaml:3: while_reading[1]: compare cannot run while reading: it compares documents, and while reading none is at rest; put it into `stages`"),
+        (HEAD + "stages: [compare, exact, extract]", "web.yaml:3: stages[0]: compare cannot run while reading: it compares documents, and while reading none is at rest; put it after 'extract'"),
         (HEAD + "stages:", "web.yaml:3: stages: expected a list, found nothing"),
         (HEAD + "tokens:", "web.yaml:3: tokens: expected settings (key: value), found nothing"),
         (HEAD + "shard_mb: 0", "web.yaml:3: shard_mb: expected a number above 0.0, found 0"),
@@ -411,7 +455,7 @@ def test_a_file_that_is_not_there_names_the_nearest(tmp_path):
     with pytest.raises(RecipeError, match=r"/wbe.yaml: no such file; did you mean '.*/web.yaml'\?$"):
         load(tmp_path / "wbe.yaml", table=TABLE)
     for path in (tmp_path, "nowhere://a.yaml", "a\0b"):
-        with pytest.raises(RecipeError, match=r": cannot be read \("):
+        with pytest.raises(RecipeError, match=r": (cannot be read \(|no store 'nowhere')"):
             load(path, table=TABLE)
 
 
@@ -432,6 +476,7 @@ STAGES = HEAD + "stages: [exact, every, exact, every: {count: 1, keep: [a, b], l
         ("every_2={}", STAGES.replace("count: 1, keep: [a, b], limits: {a: 1}", "")),
         ("every.text=a=b", STAGES.replace("every,", "every: {text: a=b},")),
         ("sources.0.domain=x", STAGES.replace("path: a", "path: a, domain: x")),
+        ("while_reading=[exact]", STAGES + "while_reading: [exact]"),
         ("tokens.vocab=8000", STAGES + "tokens: {vocab: 8000}"),
         ("tokens={}", STAGES + "tokens: {}"),
         ("name=trial", STAGES.replace("web", "trial")),
@@ -446,6 +491,14 @@ def test_an_override_is_as_if_the_file_were_edited(tmp_path, override, edited):
     )
 
 
+@pytest.mark.parametrize(("override", "place"), [("every", 0), ("every_2", 1), ("every_3", 3)])
+def test_an_override_finds_stages_in_both_lists(tmp_path, override, place):
+    text = HEAD + "stages: [every, exact, every]\nwhile_reading: [every]\n"
+    recipe = load(stored(tmp_path, text), [f"{override}.count=7"], table=TABLE)
+    found = [getattr(stage, "count", 0) for stage in (*recipe.while_reading, *recipe.stages)]
+    assert found == [7 if n == place else default for n, default in enumerate([3, 3, 0, 3])]
+
+
 def test_the_later_of_two_overrides_holds(tmp_path):
     recipe = load(stored(tmp_path, STAGES), ["every.count=7", "every.count=8"], table=TABLE)
     assert recipe.stages[1].count == 8
@@ -454,7 +507,7 @@ def test_the_later_of_two_overrides_holds(tmp_path):
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("evry.count=1", "no such stage or key in this recipe; did you mean 'every'? There are: exact, every, exact_2, every_2, name, sources, stages, tokens, shard_mb"),
+        ("evry.count=1", "no such stage or key in this recipe; did you mean 'every'? There are: exact, every, exact_2, every_2, name, sources, while_reading, stages, tokens, shard_mb"),
         ("every.cuont=1", "stages[1].every.cuont: no such setting; did you mean 'count'? It has: text, count, share, flag, dialect, keep, limits, model, either"),
         ("every.count='1'", "stages[1].every.count: expected a whole number, found text '1'; write it in decimal and without quotes"),
         ("every_2.text=no", "stages[3].every.text: expected text, found false (written no); in quotes it is text: \"no\""),
@@ -501,6 +554,7 @@ def test_the_schema_is_valid_and_says_what_a_stage_does():
         "name: web",
         HEAD + "stage: []",
         HEAD + "stages: [exat]",
+        HEAD + "while_reading: [compare]",
         HEAD + "stages: [every: {cuont: 1}]",
         HEAD + "stages: [every: {count: '1'}]",
         HEAD + "stages: [{every: {}, exact: {}}]",
@@ -523,7 +577,7 @@ def test_every_recipe_of_the_house_loads_and_validates_against_the_schema(path):
 
 @pytest.mark.parametrize("name", HOUSE)
 def test_every_stage_of_the_house_survives_a_recipe(name):
-    recipe = Recipe("x", (Source(path="a"),), (made(name),))
+    recipe = Recipe("x", (Source(path="a"),), (), (made(name),))
     assert loads(dump(recipe)) == recipe
 
 
