@@ -23,7 +23,7 @@ class Source:
     """One entry of a recipe's `sources`.
 
     path: a file, a glob (`**` crosses folders) or a URL; several in a list.
-    format: jsonl, parquet or text; by the file's suffix where absent.
+    format: a name of corpus/readers FORMATS; by the file's suffix where absent.
     domain: the name all its documents share, or domain_field: the field that holds it. Without either, "default".
     html_field: the field that holds a stored page; the stage `extract` makes its text.
     text_field, id_field: fields of a record. Without id_field, `id` where a record has one, else file and offset.
@@ -32,7 +32,11 @@ class Source:
     """
 
     path: str | tuple[str, ...]
-    format: Literal["jsonl", "parquet", "text"] | None = None
+    format: (
+        Literal["jsonl", "parquet", "text", "html", "warc", "wat"]
+        | Literal["csv", "arrow", "wikipedia", "notebook", "markdown", "latex", "epub", "pdf"]
+        | None
+    ) = None
     domain: str | None = None
     domain_field: str | None = None
     text_field: str = "text"

@@ -10,15 +10,16 @@ from typing import Any, Literal, Self
 
 import pyarrow as pa
 
+from corpus import seekable
 from corpus.errors import SourceError
-from corpus.storage import opened
+from corpus.storage import located, opened
 
 BLOCK = 1 << 22
 """Bytes per block, decompressed. Reading JSONL is equally fast from 256 KB to 4 MB."""
 
-Codec = Literal["gzip", "zstd"]
-CODECS: dict[str, Codec] = {".gz": "gzip", ".zst": "zstd"}
-"""Suffix -> decompressor. Several gzip members or zstd frames in a row are one stream; a zstd frame may ask
+Codec = Literal["gzip", "zstd", "bz2"]
+CODECS: dict[str, Codec] = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+"""Suffix -> decompressor. Several members, frames or bzip2 streams in a row are one stream; a zstd frame may ask
 for a window of at most 128 MB (the library's limit), which bounds what a hostile one can allocate."""
 
 _STEP = 1 << 16  # bytes pyarrow asks of the file at a time, and of the decompressor here
@@ -34,7 +35,7 @@ class Damage(Exception):
 
 def codec(url: str) -> Codec | None:
     """The decompressor that the name asks for; None for a plain file."""
-    return next((name for suffix, name in CODECS.items() if url.lower().endswith(suffix)), None)
+    return next((name for suffix, name in CODECS.items() if located(url).lower().endswith(suffix)), None)
 
 
 class SourceFile:
@@ -85,13 +86,14 @@ class SourceFile:
 def blocks(url: str, start: int = 0) -> Iterator[tuple[int, bytes]]:
     """(decompressed offset, bytes) of the file in order, each block of at most BLOCK bytes.
 
-    start: first byte wanted, for plain files only. Raises SourceError where the file cannot be read, and
-    Damage, after the last good byte, where it cannot be decompressed further.
+    start: first byte wanted; what is before is read too where neither the file is plain nor a seek table helps.
+    Raises SourceError where the file cannot be read, and Damage, after the last good byte, where it cannot be
+    decompressed further.
     """
     name = codec(url)
     offset, pending, held = start, [], 0
     try:
-        for piece in _plain(url, start) if name is None else _decompressed(url, name):
+        for piece in _plain(url, start) if name is None else _from(url, name, start):
             pending.append(piece)
             held += len(piece)
             if held >= BLOCK:
@@ -112,12 +114,37 @@ def _plain(url: str, start: int) -> Iterator[bytes]:
             yield piece
 
 
-def _decompressed(url: str, name: Codec) -> Iterator[bytes]:
+def _from(url: str, name: Codec, start: int) -> Iterator[bytes]:
+    """Decompressed bytes from `start` on; Damage says its place in the whole."""
+    stored, offset = _frame_before(url, start) if name == "zstd" and start else (0, 0)
+    try:
+        for piece in _decompressed(url, name, stored):
+            wanted = piece[max(0, start - offset) :]
+            offset += len(piece)
+            if wanted:
+                yield wanted
+    except Damage as damage:
+        raise Damage(offset, damage.cause) from damage
+
+
+def _frame_before(url: str, start: int) -> tuple[int, int]:
+    """Where to begin to get at a decompressed byte: stored and decompressed offset, by the table if there is one."""
+    with SourceFile(url) as file:
+        try:
+            table = seekable.frames(file)
+        except seekable.Wrong:
+            table = None
+    return table.before(start) if table is not None else (0, 0)
+
+
+def _decompressed(url: str, name: Codec, stored: int) -> Iterator[bytes]:
+    """All that the file opens to from a stored byte on, where a member begins."""
     done = 0  # bytes handed out
     fine: int | None = None  # from this compressed byte on the decompressor is fed one byte at a time
     step = _STEP
     while True:
         with SourceFile(url) as file:
+            file.seek(stored)
             raw: Any = _Feed(file, fine)
             stream = pa.CompressedInputStream(pa.PythonFile(raw, "r"), name)
             try:

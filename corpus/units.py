@@ -18,11 +18,14 @@ from corpus.errors import RecipeError, SourceError
 from corpus.readers import FORMATS
 from corpus.readers.base import nearest
 from corpus.source import File, Part, Source, Unit
-from corpus.storage import Found, filesystem, glob
+from corpus.storage import Found, glob, is_folder, is_local, is_web, join, located, names
 from corpus.streams import BLOCK, CODECS, SourceFile, codec
 
 UNIT_BYTES = 64_000_000
 """Stored bytes of plain JSONL per unit, uncompressed ones of Parquet: about one shard of text (shards.py)."""
+
+_DESCRIPTIONS = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}
+"""What `save_to_disk` and the hub write beside a dataset's files."""
 
 _WILD = re.compile(r"[*?\[]")
 _STEM = 40  # characters of a file's name in a key
@@ -95,7 +98,7 @@ def matched(source: Source) -> list[tuple[Found, str, str]]:
     shared = _shared(list(folders.values()))
     rows = []
     for one, pattern in _once(files):
-        name = posixpath.relpath(filesystem(one.url)[1], shared if shared is not None else folders[pattern])
+        name = posixpath.relpath(located(one.url), shared if shared is not None else folders[pattern])
         rows.append((one, name, _format(one.url, source)))
     for form in sorted({form for _, _, form in rows}):
         FORMATS[form].refuse(source)
@@ -119,34 +122,51 @@ def _shared(folders: list[str]) -> str | None:
 
 def _expanded(pattern: str, source: Source) -> tuple[str, list[Found]]:
     """The folder a pattern fixes, and its files; SourceError where there are none."""
-    fs, path = filesystem(pattern)
+    path = located(pattern)
     if wild := _WILD.search(path):
         folder, found = posixpath.dirname(path[: wild.start()]), glob(pattern)
-    elif fs.isdir(path):
-        below = glob(posixpath.join(pattern, "**"))
-        folder, found = path, [one for one in below if source.format or _suffixed(one.url)]
+    elif is_folder(pattern):
+        below = glob(join(pattern, "**"))
+        folder, found = path, [one for one in _documents(below) if source.format or _suffixed(one.url)]
     else:
         folder, found = posixpath.dirname(path), glob(pattern)
     if not found:
-        raise SourceError(f"source {pattern!r}: no file matches. {_instead(fs, path, folder)}")
+        raise SourceError(f"source {pattern!r}: no file matches. {_instead(pattern, folder)}")
     return folder, found
 
 
-def _instead(fs, path: str, folder: str) -> str:  # type: ignore[no-untyped-def]
-    """What there is near a path that matched nothing."""
-    if fs.isdir(path):
+def _documents(below: list[Found]) -> list[Found]:
+    """Of a folder that holds a dataset (of `datasets`, or as on the Hugging Face hub) its data files alone.
+
+    Beside them lie a card and descriptions, which would pass for documents, and what `map` remembered.
+    """
+    names = [posixpath.basename(one.url).lower() for one in below]
+    if not any(name.endswith((".parquet", ".arrow")) or name in _DESCRIPTIONS for name in names):
+        return below
+    aside = {"readme.md", *_DESCRIPTIONS}
+    cached = (name.startswith("cache-") and name.endswith(".arrow") for name in names)
+    return [one for one, name, old in zip(below, names, cached, strict=True) if name not in aside and not old]
+
+
+def _instead(pattern: str, folder: str) -> str:
+    """What there is near a path that matched nothing, below a folder without its store."""
+    if is_web(pattern):
+        return "The server has no such file."
+    store = "" if is_local(pattern) else f"{pattern.split('://', 1)[0]}://"
+    if is_folder(pattern):
         return f"The folder holds no file of a known suffix: {_suffixes()}. Set `format` to read others."
-    while not fs.isdir(folder) and posixpath.dirname(folder) not in (folder, ""):
+    path = located(pattern)
+    while not is_folder(store + folder) and posixpath.dirname(folder) not in (folder, ""):
         path, folder = folder, posixpath.dirname(folder)
-    if not fs.isdir(folder):
+    if not is_folder(store + folder):
         return "Nor is there any folder above it."
-    there = sorted(posixpath.basename(p.rstrip("/")) for p in fs.ls(folder, detail=False))
-    return f"In {folder}, for {posixpath.basename(path)!r}: {nearest(posixpath.basename(path), there)}."
+    name = posixpath.basename(path)
+    return f"In {store}{folder}, for {name!r}: {nearest(name, sorted(names(store + folder)))}."
 
 
 def _suffixed(url: str) -> str | None:
     """The format by the file's suffix, one of a compression aside."""
-    name = url.lower()
+    name = located(url).lower()
     packed = codec(name) is not None
     name = name.rsplit(".", 1)[0] if packed else name
     forms = (form for form, it in FORMATS.items() if name.endswith(it.suffixes))
@@ -165,7 +185,7 @@ def _format(url: str, source: Source) -> str:
 
 
 def _suffixes() -> str:
-    return "; ".join(f"{form} ({' '.join(it.suffixes)})" for form, it in FORMATS.items())
+    return "; ".join(f"{form} ({' '.join(it.suffixes)})" for form, it in FORMATS.items() if it.suffixes)
 
 
 def _unpacked() -> str:

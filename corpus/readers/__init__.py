@@ -10,9 +10,24 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from corpus import cutting
+from corpus import cutting, warc_cutting
 from corpus.documents import CHARSET, HTML, TEXT
-from corpus.readers import jsonl, parquet, text
+from corpus.readers import (
+    arrow,
+    delimited,
+    epub,
+    html,
+    jsonl,
+    latex,
+    markdown,
+    notebook,
+    parquet,
+    pdf,
+    text,
+    warc,
+    wat,
+    wikipedia,
+)
 from corpus.source import File, Part, Read, Source, Unit
 
 
@@ -28,13 +43,25 @@ class Format(NamedTuple):
     cut: Callable[[list[File], int], Iterator[Part]] = cutting.whole
     fields: bool = True  # its records have named fields, `html_field` among them
     packed: bool = True  # a suffix of a compression (corpus/streams.py) may follow
+    lays_pages: bool = False  # makes HTML and CHARSET of `html_field` itself, say from bytes of unknown charset
     refuse: Callable[[Source], None] = _nothing  # RecipeError for settings that this format cannot have
 
 
 FORMATS = {
+    "html": Format(html.records, html.SUFFIXES, cutting.bunches, fields=False, refuse=html.refuse),
     "jsonl": Format(jsonl.records, jsonl.SUFFIXES, cutting.ranges),
-    "parquet": Format(parquet.records, parquet.SUFFIXES, cutting.row_groups, packed=False),
+    "parquet": Format(parquet.records, parquet.SUFFIXES, cutting.row_groups, packed=False, lays_pages=True),
+    "warc": Format(warc.records, warc.SUFFIXES, warc_cutting.members, fields=False, refuse=warc.refuse),
+    "wat": Format(wat.records, wat.SUFFIXES, warc_cutting.members, fields=False, refuse=wat.refuse),
     "text": Format(text.records, text.SUFFIXES, cutting.bunches, fields=False, refuse=text.refuse),
+    "csv": Format(delimited.records, delimited.SUFFIXES),
+    "arrow": Format(arrow.records, arrow.SUFFIXES, cutting.record_batches, packed=False, lays_pages=True),
+    "wikipedia": Format(wikipedia.records, wikipedia.SUFFIXES, cutting.ranges, refuse=wikipedia.refuse),
+    "notebook": Format(notebook.records, notebook.SUFFIXES, cutting.bunches, fields=False, refuse=notebook.refuse),
+    "markdown": Format(markdown.records, (), cutting.bunches, fields=False, refuse=markdown.refuse),
+    "latex": Format(latex.records, (), cutting.bunches, fields=False, refuse=latex.refuse),
+    "epub": Format(epub.records, epub.SUFFIXES, cutting.bunches, fields=False, packed=False, refuse=epub.refuse),
+    "pdf": Format(pdf.records, pdf.SUFFIXES, cutting.bunches, fields=False, refuse=pdf.refuse),
 }
 
 
@@ -45,8 +72,9 @@ def records(unit: Unit, source: Source) -> Iterator[Read]:
     Pieces hold about 8 MB of text each (more only for a single larger record). Raises SourceError where a
     file cannot be read at all.
     """
-    reader = FORMATS[unit.format].records
-    if source.html_field is None or not FORMATS[unit.format].fields:
+    form = FORMATS[unit.format]
+    reader = form.records
+    if source.html_field is None or not form.fields or form.lays_pages:
         yield from reader(unit, source)
         return
     as_text = replace(source, text_field=source.html_field, html_field=None)
