@@ -7,10 +7,12 @@ from stages.c4 import C4
 from stages.code import Code
 from stages.data_juicer import DataJuicer
 from stages.exact import Exact
+from stages.extract import Extract
 from stages.fineweb import FineWeb
 from stages.gopher_quality import GopherQuality
 from stages.gopher_repetition import GopherRepetition
 from stages.interop import Datatrove
+from stages.language import Language
 from stages.madlad import Madlad
 from stages.minhash import MinHash
 from stages.nemo import Nemo
@@ -23,8 +25,8 @@ from stages.substring import Substring
 from stages.url import UrlRules
 
 LOCAL: tuple[type[Stage], ...] = (
-    UrlRules, Repair, GopherRepetition, GopherQuality, C4, FineWeb, RefinedWeb, Madlad, Nemo, DataJuicer, RedPajama,
-    Code, BadWords, Pii, Datatrove,
+    Extract, UrlRules, Language, Repair, GopherRepetition, GopherQuality, C4, FineWeb, RefinedWeb, Madlad, Nemo,
+    DataJuicer, RedPajama, Code, BadWords, Pii, Datatrove,
 )  # fmt: skip
 GLOBAL: tuple[type[Stage], ...] = (Exact, MinHash, Paragraphs, Lines, Substring, NgramBloom)
 

@@ -1,0 +1,1 @@
+"""Floor 2: trained models that score documents."""
