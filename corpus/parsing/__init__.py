@@ -1,6 +1,6 @@
 """What one file or page says, by libraries that a hostile one can hang or crash: bytes in, named strings out.
 
-Each file here has `parsed(raw: bytes) -> Record` and runs in a process of its own (child.py, started by
+Each file here has `parsed(raw: bytes) -> Record` and runs in a process of its own (served.py, asked by
 corpus/readers/supervised.py), so nothing here imports Arrow or numpy: a child starts in 0.1 s and holds 20 MB.
 """
 

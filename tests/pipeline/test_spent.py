@@ -6,6 +6,7 @@ import sys
 import time
 
 from pipeline.memory import keep_pages, peak_rss_mb
+from corpus.supervision import CPU, Supervisor, Work
 from pipeline.spent import Stopwatch, added
 
 
@@ -53,3 +54,17 @@ def test_the_peak_is_this_program_s_and_not_its_parent_s():
 
 def test_keeping_pages_is_asked_once():
     assert keep_pages() is keep_pages()
+
+
+def test_what_a_supervised_child_spends_is_booked_where_it_was_asked():
+    """A fifth of a second is what the child may take; this process waits meanwhile."""
+    watch = Stopwatch()
+    child = Supervisor(Work("spent_aside", "spin", "", 0.2, 20, 1 << 30))
+    with watch("asked"):
+        (one,) = child.outcomes([b"item"])
+    with watch("not asked"):
+        pass
+    child.close()
+    assert one.fault == CPU
+    assert watch.spent()["asked"]["cpu"] >= 0.2
+    assert watch.spent()["not asked"]["cpu"] < 0.1

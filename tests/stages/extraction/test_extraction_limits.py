@@ -9,9 +9,9 @@ import psutil
 import pytest
 from pages import ARTICLE, HOSTILE, rows
 
+from corpus import supervision
 from corpus.errors import StageError
 from stages.extract import Extract
-from stages.extraction import limits
 from stages.extraction.limits import CRASH, MEMORY, TIME, Engine, Outcome, Supervisor
 
 ENGINE = """
@@ -81,7 +81,7 @@ def test_a_child_killed_between_requests_blames_no_page(supervisor):
 
 
 def test_children_are_replaced_before_they_grow_old(supervisor, monkeypatch):
-    monkeypatch.setattr(limits, "LIFE", 2)
+    monkeypatch.setattr(supervision, "LIFE", 2)
     pids = [supervisor.outcomes([b"pid"])[0].text for _ in range(4)]
     assert pids[0] == pids[1] != pids[2] == pids[3]
 
