@@ -8,8 +8,8 @@ data it keeps files of at most 512 lines. Files that go-enry's rules by name or 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from corpus.documents import Batch, Columns
-from stages.base import Column, Local
+from corpus.documents import TEXT, Batch, Columns
+from stages.base import WORDS, Column, Local
 from stages.rules import Rule, judge, laid
 
 
@@ -33,7 +33,11 @@ class Code(Local):
     min_comment_char_share: float = 0.0  # SantaCoder asked 0.01
     max_comment_char_share: float = 0.8  # SantaCoder
 
+    min_letters_per_word: float = 0.0  # RedPajama-V1 and CodeParrot asked 1.5, of tokens
+
     name = "code"
+    version = 2
+    reads = (TEXT, WORDS)
 
     def __post_init__(self) -> None:
         _ = self.rules  # a rule that nothing meets is refused while the recipe is read
@@ -53,6 +57,7 @@ class Code(Local):
             Rule("xml_header", high=self.max_xml_headers),
             Rule("data_line_share", high=self.max_data_line_share),
             Rule("comment_char_share", self.min_comment_char_share, self.max_comment_char_share),
+            Rule("letters_per_word", low=self.min_letters_per_word),
         )
 
     @property

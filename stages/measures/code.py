@@ -17,6 +17,7 @@ from corpus.documents import Batch
 from stages.measures.base import Measure, Rows, once, per
 from stages.measures.characters import DECIMAL, WHITE, characters, properties
 from stages.measures.segments import packed, python_lines, stripped
+from stages.measures.words import count
 
 COMMENTS = ("//", "/*", "*/", "* ", "#!", "# ", "##", "--", ";;", "; ", "% ", "%%", "<!--")
 """How a comment line starts; a line that is one of *, #, ; or % alone is one too. #include and #define are none."""
@@ -237,6 +238,11 @@ ROWS: Rows = {
         lambda batch: per(layout(batch).data, layout(batch).shown),
         "lines at least half digits per line that is not blank, 0 to 1",
         "ours",
+    ),
+    "letters_per_word": Measure(
+        lambda batch: per(characters(batch).alphabetic, count(batch)),
+        "letters of the text per word",
+        "Weber et al. 2024 (RedPajama-V1, GitHub), on our words",
     ),
     "encoded_char_share": Measure(
         lambda batch: np.minimum(per(encoded(batch).chars, characters(batch).all), 1.0),

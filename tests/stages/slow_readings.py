@@ -248,6 +248,7 @@ def of_code(text):
         "mean_line_length": per(sum(map(len, lines)), lines),
         "chars_per_line": per(len(text), lines),
         "comment_char_share": per(sum(map(len, comments)), sum(map(len, lines))),
+        "letters_per_word": per(sum(map(str.isalpha, text)), batch_of([text]).words.starts),
         "data_line_share": share((2 * sum(map(str.isdecimal, line)) >= len(line) for line in visible), shown),
         "encoded_char_share": min(1.0, per(sum(map(len, runs)), text)),
         "longest_encoded_run": max(map(len, runs), default=0),
