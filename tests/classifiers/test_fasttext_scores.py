@@ -98,14 +98,15 @@ def test_so_do_those_with_a_quantised_output(place, loss):
 
 @st.composite
 def lessons(draw):
-    """Labels and texts of words that each label prefers, so that there is something to learn."""
-    labels = [f"l{n}" for n in range(draw(st.integers(1, 5)))]
+    """Labels and texts of words that each label prefers, so that there is something to learn.
+
+    Of two labels or more: looking for a negative sample beside a single one, the library never ends.
+    """
+    labels = [f"l{n}" for n in range(draw(st.integers(2, 5)))]
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     words = np.array([*VOCABULARY[1:], *(f"word{n}" for n in range(40))])
     liked = rng.dirichlet(np.full(len(words), 0.2), len(labels))
-    return [
-        (labels[n], " ".join(rng.choice(words, 6, p=liked[n]))) for n in rng.integers(0, len(labels), 200).tolist()
-    ]
+    return [(labels[n], " ".join(rng.choice(words, 6, p=liked[n]))) for n in rng.integers(0, len(labels), 200).tolist()]
 
 
 @settings(max_examples=16)  # training takes 0.2 s, quantising a second
@@ -125,7 +126,7 @@ def test_so_do_trained_ones(place, lines, loss, ngrams, word_ngrams, dim, quanti
     path = trained(lines, place / "trained.bin", quantise, loss=loss, **asked)
     seen = [text for _, text in lines[:20]]
     assert_same(path, [*seen, "the unseen zug", "日本語 word1", ""], 2, TABLE_STEP if loss in ("ns", "ova") else 1e-5)
-    if len({label for label, _ in lines}) > 1 and loss == "softmax" and quantise is None:
+    if loss == "softmax" and quantise is None:
         right = [row[0][0] == label for row, (label, _) in zip(ours(path, seen), lines, strict=False)]
         assert np.mean(right) > 0.5  # something was learned: labels are not drawn by lot
 

