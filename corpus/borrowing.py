@@ -1,7 +1,7 @@
 """Arrays without an owner, for kernels that call others once a word.
 
 A kernel counts the references to every array that it hands to another with more than one way out: an atomic step up
-and one down, 5 ns each. spaCy's splitting of English spent a third of its time so (scripts/bench_filters.py).
+and one down. Of the 31 ns that a chunk of letters took to spaCy's splitting 7 went so (stages/english_tokens.py).
 """
 
 from typing import Any

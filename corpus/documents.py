@@ -4,6 +4,7 @@ A document's address is (shard, row). `text` is always `large_string`. The colum
 a document left; null means kept. `value` is the number that sank it.
 """
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -13,8 +14,8 @@ import pyarrow.compute as pc
 from corpus.buffers import utf8
 from corpus.errors import StageError
 from corpus.hashing import digest128
-from corpus.selection import selected
-from corpus.words import Words, words
+from corpus.selection import renewed, selected, selected_tokens
+from corpus.words import Tokens, Words, words
 
 ID, TEXT, DOMAIN, DROP, VALUE = "id", "text", "domain", "drop", "value"
 BYTES, DIGEST = "bytes", "digest"
@@ -52,6 +53,8 @@ class Batch:
     def __init__(self, rows: pa.RecordBatch) -> None:
         """rows: columns as in CORE plus any that earlier sources and stages laid."""
         self.rows = rows
+        self.splits: dict[str, Tokens] = {}  # other readings of words, by name: stages/splitting.py
+        self._before: tuple[Batch, np.ndarray] | None = None  # an edit: the batch before it, and which texts it changed
 
     def __len__(self) -> int:
         return int(self.rows.num_rows)
@@ -80,7 +83,18 @@ class Batch:
     @cached_property
     def words(self) -> Words:
         """Words, lines, paragraphs and sentences of `text`, split once."""
-        return words(self.text)
+        if self._before is None or "words" not in self._before[0].__dict__:
+            return words(self.text)
+        old, changed = self._before
+        return renewed(old.words, old.utf8[0], words(self.text.filter(pa.array(changed))), changed, self.utf8[0])
+
+    def resplit(self, name: str, split: Callable[["Batch"], Tokens]) -> Tokens:
+        """The split of that name; after an edit `split` runs on the texts alone that it changed."""
+        if self._before is None or name not in self._before[0].splits:
+            return split(self)
+        old, changed = self._before
+        new = split(Batch(self.rows.filter(pa.array(changed))))
+        return renewed(old.splits[name], old.utf8[0], new, changed, self.utf8[0])
 
     def beside(self, columns: pa.Table) -> "Batch":
         """The documents with further columns, one value a row; one of the same name is replaced."""
@@ -91,12 +105,13 @@ class Batch:
         more = Batch(rows)
         if "words" in self.__dict__:
             more.__dict__["words"] = self.words
+        more.splits |= self.splits
         return more
 
     def edited(self, newer: pa.Table) -> "Batch":
         """The documents under newer columns (`text`, its length and digest) where these are not null.
 
-        Words are split anew where a text changed: all of the batch, since most edits change most documents.
+        Words are split anew where a text changed, when they are asked for.
         """
         if newer[TEXT].null_count == len(self):
             return self
@@ -104,7 +119,10 @@ class Batch:
         for name in (name for name in newer.column_names if name in rows.schema.names):
             column = pc.coalesce(newer[name].combine_chunks(), rows.column(name))
             rows = rows.set_column(rows.schema.get_field_index(name), name, column)
-        return Batch(rows)
+        after = Batch(rows)
+        if self.splits or "words" in self.__dict__:
+            after._before = self, newer[TEXT].is_valid().to_numpy()
+        return after
 
     def where(self, kept: np.ndarray) -> "Batch":
         """The documents that a mask (bool [N]) keeps; words that were split already are not split again."""
@@ -113,4 +131,5 @@ class Batch:
         fewer = Batch(self.rows.filter(pa.array(kept)))
         if "words" in self.__dict__:
             fewer.__dict__["words"] = selected(self.words, kept, self.utf8[0])
+        fewer.splits |= {name: selected_tokens(split, kept, self.utf8[0]) for name, split in self.splits.items()}
         return fewer

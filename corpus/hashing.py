@@ -5,12 +5,12 @@
 """
 
 import hashlib
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from corpus.blake2 import LANES, blake2b_128
 from corpus.buffers import utf8
 
 # Stafford's variant 13 of the MurmurHash3 finalizer, as in SplitMix64 (Steele, Lea and Flood 2014).
@@ -18,6 +18,7 @@ _MIX_A = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_B = np.uint64(0x94D049BB133111EB)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio, made odd: SplitMix64's increment
 _ODD = np.uint64(0xD1342543DE82EF95)  # multiplier of good spectral quality (Steele and Vigna 2021, table 6)
+_LONG = 1 << 16  # bytes: longer texts are digested by themselves
 
 
 @njit(inline="always")
@@ -77,13 +78,18 @@ def _hash64(starts, data, seed):  # type: ignore[no-untyped-def]
 def digest128(text: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """BLAKE2b-128 of each document's exact bytes, as two halves: (uint64 [N], uint64 [N]), both big-endian.
 
-    Collisions cannot be made on purpose. A Python loop, for it is hashlib that works: 900 MB/s on
-    documents of 9 kB, 1 us a document beside the bytes (scripts/bench_kernels.py).
+    Collisions cannot be made on purpose. Many texts go side by side (corpus/blake2.py), long ones one by one through
+    hashlib, for a lane by itself is slow: 64 kB take it a millisecond.
     """
     starts, data = utf8(text)
-    view, places = data.data, pairwise(starts.tolist())
-    digests = b"".join(hashlib.blake2b(view[a:b], digest_size=16).digest() for a, b in places)
-    halves = np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 2)
+    size, halves = np.diff(starts), np.empty((len(starts) - 1, 2), np.uint64)
+    long = (size > _LONG) | (len(size) < LANES)
+    blake2b_128(starts, data, np.flatnonzero(~long), halves)
+    view, as_bytes = data.data, halves.view(np.uint8)
+    for n in np.flatnonzero(long).tolist():
+        digest = hashlib.blake2b(view[starts[n] : starts[n + 1]], digest_size=16).digest()
+        as_bytes[n] = np.frombuffer(digest, np.uint8)
+    halves = halves.view(">u8").astype(np.uint64)
     return np.ascontiguousarray(halves[:, 0]), np.ascontiguousarray(halves[:, 1])
 
 

@@ -69,6 +69,17 @@ class Words(NamedTuple):
     sentence_ends: np.ndarray  # int64 [S], behind terminators and closers
 
 
+class Tokens(NamedTuple):
+    """Another reading of what a word is: N documents in flat arrays, places as in `Words`; none is empty.
+
+    Those of document n are [first[n] : first[n + 1]].
+    """
+
+    first: np.ndarray  # int64 [N + 1]
+    starts: np.ndarray  # int64 [T], byte
+    ends: np.ndarray  # int64 [T], byte behind the token
+
+
 def words(text: pa.Array) -> Words:
     """Words, lines, paragraphs and sentences of each document; nulls count as empty.
 

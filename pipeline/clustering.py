@@ -37,6 +37,8 @@ class Send:
         with watch(self.all.place):
             rows, documents = self._emitted(shard)
             first, root = combined(rows, documents)
+            if len(self.all.all_shards) == 1:
+                first = first[:0]  # no other shard has keys to meet
             address = shard << ROW_BITS
             member = np.flatnonzero(root != np.arange(documents))
             pairs = pa.table([address | member, address | root[member]], schema=LINKS)

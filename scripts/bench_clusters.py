@@ -152,7 +152,7 @@ def _all_keys(all_: Comparison) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def drawn(rows: list[tuple[float, ...]]) -> str:
-    """An SVG of CPU seconds and peak memory over documents, each against its own largest value."""
+    """An SVG of CPU seconds and peak memory over documents, each against its own largest value, from 0."""
     wide, high, edge = 560, 300, 50
     right = max(row[0] for row in rows)
     parts = []
@@ -162,13 +162,19 @@ def drawn(rows: list[tuple[float, ...]]) -> str:
         line = " ".join(f"{x:.0f},{y:.0f}" for x, y in places)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [f'<circle cx="{x:.0f}" cy="{y:.0f}" r="3" fill="{colour}"/>' for x, y in places]
+        up = (16, -8)[side]  # figures of the one line below it, of the other above
+        parts += [
+            f'<text x="{x:.0f}" y="{y + up:.0f}" text-anchor="middle" fill="{colour}">{row[column]:,.0f}</text>'
+            for (x, y), row in zip(places, rows, strict=True)
+        ]
         anchor, x = ("start", edge) if side == 0 else ("end", edge + wide)
-        parts.append(f'<text x="{x}" y="{edge - 14}" text-anchor="{anchor}" fill="{colour}">{top:,.0f} {unit}</text>')
+        parts.append(f'<text x="{x}" y="{edge - 24}" text-anchor="{anchor}" fill="{colour}">{unit}</text>')
     axis = f"M{edge},{edge} V{edge + high} H{edge + wide}"
     parts.append(f'<path d="{axis}" fill="none" stroke="#666"/>')
     for row in rows:
         x = edge + row[0] / right * wide
         parts.append(f'<text x="{x:.0f}" y="{edge + high + 18}" text-anchor="middle">{row[0] / 1e6:g} M</text>')
+    parts.append(f'<text x="{edge + wide}" y="{edge + high + 36}" text-anchor="end">documents</text>')
     size = f'width="{wide + 2 * edge}" height="{high + 2 * edge}"'
     body = "\n".join(parts)
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12">\n{body}\n</svg>\n'

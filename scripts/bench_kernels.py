@@ -8,10 +8,12 @@ The median of nine runs after one that compiles. Words are counted once; measure
 
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from unittest import mock
 
 import orjson
 import pyarrow as pa
@@ -23,13 +25,16 @@ from corpus.buffers import total_bytes  # noqa: E402
 from corpus.classes import classes, folds  # noqa: E402
 from corpus.documents import Batch  # noqa: E402
 from corpus.hashing import digest128, hash64  # noqa: E402
+from corpus.readers import jsonl  # noqa: E402
+from corpus.source import Extent, Source, Unit  # noqa: E402
+from corpus.word_hashes import word_hashes  # noqa: E402
 from corpus.words import Words, words  # noqa: E402
 from stages import measures  # noqa: E402
 from stages.exact import Exact  # noqa: E402
 from stages.gopher_quality import GopherQuality  # noqa: E402
 from stages.minhash import MinHash  # noqa: E402
 from stages.normalisation import DATATROVE, PLAIN, normalised  # noqa: E402
-from stages.shingles import char_shingles, datatrove_shingles, shingles  # noqa: E402
+from stages.shingles import char_shingles, datatrove_shingles, ngrams, shingles  # noqa: E402
 from stages.signatures import SCHEMES, bands, signatures  # noqa: E402
 
 RUNS = 9
@@ -102,10 +107,24 @@ def timings(text: pa.Array) -> dict[str, float]:
         "digest128": seconds(lambda: digest128(text)),
         **{f"measures.{name}": seconds(lambda walk=walk: walk(batch)) for name, walk in walks.items()},
         "gopher_quality beyond words": seconds(gopher),
+        **reading(text),
         **keys(text, found),
         "minhash keys beyond words": seconds(lambda: MinHash().emit(batch)),
         "exact keys": seconds(lambda: Exact().emit(Batch(rows))),
     }
+
+
+def reading(text: pa.Array) -> dict[str, float]:
+    """CPU-seconds to read the texts from a file of JSON lines: by plain lines, and each through orjson."""
+    with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
+        for n, one in enumerate(text.to_pylist()):
+            file.write(orjson.dumps({"id": str(n), "text": one}) + b"\n")
+        file.flush()
+        unit = Unit(0, "jsonl", (Extent(file.name, "f", 0, file.tell()),), "key", file.tell())
+        taken = {"jsonl": seconds(lambda: sum(len(r.rows) for r in jsonl.records(unit, Source(path=file.name))))}
+        with mock.patch.object(jsonl, "reads", return_value=False):
+            slow = seconds(lambda: sum(len(r.rows) for r in jsonl.records(unit, Source(path=file.name))))
+        return taken | {"jsonl by orjson": slow}
 
 
 def keys(text: pa.Array, found: Words) -> dict[str, float]:
@@ -113,7 +132,8 @@ def keys(text: pa.Array, found: Words) -> dict[str, float]:
     simple, grams = normalised(text, DATATROVE), shingles(found, NGRAM)
     signed = signatures(*grams, "affine32", PLACES, 1)
     return {
-        "words to signatures": seconds(lambda: signatures(*shingles(words(text), NGRAM), "affine32", PLACES, 1)),
+        "text to signatures": seconds(lambda: signatures(*ngrams(*word_hashes(text), NGRAM), "affine32", PLACES, 1)),
+        "word_hashes": seconds(lambda: word_hashes(text)),
         "normalised": seconds(lambda: normalised(text, PLAIN)),
         "shingles": seconds(lambda: shingles(found, NGRAM)),
         "shingles.char": seconds(lambda: char_shingles(text, CHARS)),

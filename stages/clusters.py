@@ -32,21 +32,14 @@ def combined(rows: pa.Table, documents: int) -> tuple[np.ndarray, np.ndarray]:
 
 @njit(nogil=True, cache=True)
 def _combined(key, key2, row, documents):  # type: ignore[no-untyped-def]
-    """A hash table of keys with linear probing, at most half full; keys are hashes, so probes are short."""
-    size = np.int64(4)
-    while size < 2 * len(key):
-        size *= 2
-    slots, mask = np.full(size, -1, np.int64), np.uint64(size - 1)
+    of = _keyed(key, key2)
     parent, first, count = np.arange(documents), np.empty(len(key), np.int64), 0
     for i in range(len(key)):
-        slot = mix64(key[i]) & mask
-        while slots[slot] >= 0 and (key[slots[slot]] != key[i] or key2[slots[slot]] != key2[i]):
-            slot = (slot + np.uint64(1)) & mask
-        if slots[slot] < 0:
-            slots[slot] = first[count] = i
+        if of[i] == i:
+            first[count] = i
             count += 1
         else:
-            _unite(parent, row[slots[slot]], row[i])
+            _unite(parent, row[of[i]], row[i])
     for n in range(documents):
         parent[n] = parent[parent[n]]  # a parent is smaller, so its own root is known by now
     return first[:count], parent
@@ -67,12 +60,41 @@ def _unite(parent, a, b):  # type: ignore[no-untyped-def]
 def matched(rows: pa.Table) -> pa.Table:
     """Links both ways between every row and the least node of its 128-bit key. rows: key, key2, node."""
     key, key2, node = (column.to_numpy() for column in rows.columns)
-    order = np.lexsort((node, key2, key))
-    key, key2, node = key[order], key2[order], node[order]
-    first = _firsts(key, key2)
-    least = np.maximum.accumulate(np.where(first, np.arange(len(key)), 0))
-    member = ~first & (node != node[least])
-    return both_ways(node[member], node[least][member])
+    least = _least(key, key2, node)
+    member = node != least
+    return both_ways(node[member], least[member])
+
+
+@njit(nogil=True, cache=True)
+def _least(key, key2, node):  # type: ignore[no-untyped-def]
+    """The least node of each row's key: int64 [N]."""
+    of = _keyed(key, key2)
+    least = node.copy()
+    for i in range(len(key)):
+        least[of[i]] = min(least[of[i]], node[i])
+    for i in range(len(key)):
+        least[i] = least[of[i]]
+    return least
+
+
+@njit(nogil=True, cache=True)
+def _keyed(key, key2):  # type: ignore[no-untyped-def]
+    """The first row of each row's 128-bit key: int64 [N].
+
+    A hash table with linear probing, at most half full; keys are hashes, so probes are short.
+    """
+    size = np.int64(4)
+    while size < 2 * len(key):
+        size *= 2
+    slots, mask, of = np.full(size, -1, np.int64), np.uint64(size - 1), np.empty(len(key), np.int64)
+    for i in range(len(key)):
+        slot = mix64(key[i]) & mask
+        while slots[slot] >= 0 and (key[slots[slot]] != key[i] or key2[slots[slot]] != key2[i]):
+            slot = (slot + np.uint64(1)) & mask
+        if slots[slot] < 0:
+            slots[slot] = i
+        of[i] = slots[slot]
+    return of
 
 
 def _firsts(*sorted_columns: np.ndarray) -> np.ndarray:

@@ -15,11 +15,10 @@ import pyarrow as pa
 
 from corpus.documents import ID, TEXT, Batch
 from corpus.errors import RecipeError
-from corpus.words import words
-from stages.base import WORDS
+from corpus.word_hashes import hashes_of, word_hashes
 from stages.deduplication import SPLIT, Deduplication
 from stages.normalisation import DATATROVE, Normalisation, normalised
-from stages.shingles import UNLIMITED, char_shingles, datatrove_shingles, shingles
+from stages.shingles import UNLIMITED, char_shingles, datatrove_shingles, ngrams
 from stages.signatures import Scheme, bands, signatures
 from stages.verification import KEEPERS, leaders, sets
 
@@ -68,11 +67,6 @@ class MinHash(Deduplication):
             raise RecipeError(f"minhash: no {self.scheme} on {self.device}; there are: {', '.join(ON_DEVICES)}")
 
     @property
-    def reads(self) -> tuple[str, ...]:  # type: ignore[override]  # settings name it
-        """The text; the shared word pass where its words are the shingles'."""
-        return (TEXT, WORDS) if self.shingle == "word" and self.normalisation == Normalisation() else (TEXT,)
-
-    @property
     def reason(self) -> str:
         return "near duplicate"
 
@@ -103,7 +97,8 @@ class MinHash(Deduplication):
         if self.shingle == "char":
             return char_shingles(normalised(batch.text, self.normalisation), self.ngram, most)
         plain = self.normalisation == Normalisation()
-        return shingles(batch.words if plain else words(normalised(batch.text, self.normalisation)), self.ngram, most)
+        first, hashes = hashes_of(batch) if plain else word_hashes(normalised(batch.text, self.normalisation))
+        return ngrams(first, hashes, self.ngram, most)
 
     def signatures(self, first: np.ndarray, values: np.ndarray) -> np.ndarray:
         """[N, bands * rows], as stages.signatures has them, on the device asked for."""

@@ -26,7 +26,12 @@ def shingles(words: Words, ngram: int, most: int = UNLIMITED) -> tuple[np.ndarra
 
     2,600 MB/s a core on English, whatever `ngram` is: scripts/bench_kernels.py.
     """
-    return _words(words.first, words.hashes, _offsets(np.diff(words.first), ngram, most), ngram)
+    return ngrams(words.first, words.hashes, ngram, most)
+
+
+def ngrams(first: np.ndarray, hashes: np.ndarray, ngram: int, most: int = UNLIMITED) -> tuple[np.ndarray, np.ndarray]:
+    """The same where only the hashes of words are known: int64 [N + 1], uint64 [W] (corpus/word_hashes.py)."""
+    return _words(first, hashes, _offsets(np.diff(first), ngram, most), ngram)
 
 
 def char_shingles(text: pa.Array, ngram: int, most: int = UNLIMITED) -> tuple[np.ndarray, np.ndarray]:

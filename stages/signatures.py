@@ -10,6 +10,7 @@ place of the signature. `SCHEMES`:
   takes that of another (optimal densification: Shrivastava 2017). Cost does not grow with k.
 """
 
+from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
@@ -41,6 +42,7 @@ def signatures(first: np.ndarray, values: np.ndarray, scheme: str, k: int, seed:
     return _affine(first, _fmix32(values) if scheme == "affine32" else _fmix64(values), a, b)
 
 
+@lru_cache(maxsize=8)
 def permutations(scheme: str, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Factors and summands of the k permutations, in the type of the signature; as the library named draws them.
 

@@ -13,7 +13,7 @@ from corpus.documents import CORE, Batch
 from corpus.errors import RecipeError
 from stages.minhash import MinHash
 from stages.shingles import jaccard, shingles
-from stages.verification import KEEPERS
+from stages.verification import KEEPERS, sets
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "with", "dog", "and", "bird", "near", "river"]
 words = st.lists(st.sampled_from(WORDS), max_size=40)
@@ -54,6 +54,26 @@ def test_shingles_are_equal_where_their_words_are(text, ngram):
 def test_the_order_of_words_counts():
     (a,), (b,) = (shingle_sets([t], 2) for t in ("red fish", "fish red"))
     assert a != b
+
+
+hashes = st.integers(0, 2**64 - 1)
+one_bucket = st.integers(0, 20)
+
+
+@given(
+    st.lists(st.lists(st.one_of(hashes, one_bucket, one_bucket.map(lambda h: 2**64 - 1 - h)), max_size=60), max_size=5)
+)
+def test_sets_are_sorted_and_each_hash_is_there_once(rows):
+    first = np.cumsum([0, *map(len, rows)])
+    ends, values = sets(first, np.array([value for row in rows for value in row], np.uint64))
+    assert [values[a:b].tolist() for a, b in pairwise(ends)] == [sorted(set(row)) for row in rows]
+
+
+def test_hashes_made_to_fall_into_one_bucket_are_sorted_all_the_same():
+    hostile = np.arange(50_000, dtype=np.uint64)[::-1].copy()  # by insertion 1.25e9 moves, a second
+    ends, values = sets(np.array([0, len(hostile)]), hostile)
+    assert ends.tolist() == [0, len(hostile)]
+    assert np.array_equal(values, hostile[::-1])
 
 
 @given(st.sets(st.integers(0, 50)), st.sets(st.integers(0, 50)))
