@@ -2,8 +2,9 @@
 
     python scripts/agreement.py [FOLDER] [--each 60]     # *.jsonl.zst, *.jsonl.gz; ../shared/data/corpus or FOLDER
 
-Quality, repetition and FineWeb in the datatrove dialect, against the filters of the datatrove that is installed.
-`same` is keep or drop; behind it how often the reason agrees too. Nothing is handed in: words are ours.
+Quality, repetition, C4 and FineWeb in the datatrove dialect, against the filters of the datatrove that is installed.
+A share is of keep or drop; behind it how often the reason agrees too, and of C4 the edited text of what both keep.
+Nothing is handed in: words and sentences are ours.
 """
 
 import argparse
@@ -14,19 +15,25 @@ from pathlib import Path
 import orjson
 import pyarrow as pa
 from datatrove.data import Document
-from datatrove.pipeline.filters import FineWebQualityFilter, GopherQualityFilter, GopherRepetitionFilter
+from datatrove.pipeline.filters import (
+    C4QualityFilter,
+    FineWebQualityFilter,
+    GopherQualityFilter,
+    GopherRepetitionFilter,
+)
 from datatrove.utils.word_tokenizers import load_word_tokenizer
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from corpus.documents import DROP, Batch  # noqa: E402
-from stages import fineweb, gopher_quality, gopher_repetition  # noqa: E402
+from corpus.documents import DROP, TEXT, Batch  # noqa: E402
+from stages import c4, fineweb, gopher_quality, gopher_repetition  # noqa: E402
 from stages.splitting import tokens  # noqa: E402
 
 PAIRS = (
     (gopher_quality.GopherQuality, gopher_quality.DATATROVE_REASONS, GopherQualityFilter),
     (gopher_repetition.GopherRepetition, gopher_repetition.DATATROVE_REASONS, GopherRepetitionFilter),
+    (c4.C4, c4.DATATROVE_REASONS, C4QualityFilter),
     (fineweb.FineWeb, fineweb.DATATROVE_REASONS, FineWebQualityFilter),
 )
 
@@ -38,14 +45,18 @@ def texts(path: Path) -> list[str]:
 
 
 def agreement(batch: Batch, pair: tuple) -> tuple[int, int]:
-    """Documents with the same decision, and with the same reason too."""
+    """Documents with the same decision, and with the same reason (and text, where both keep it) too."""
     stage, reasons, judge = pair[0](dialect="datatrove"), pair[1], pair[2]()
-    decided = alike = 0
-    for text, drop in zip(batch.text.to_pylist(), stage.annotate(batch)[DROP].to_pylist(), strict=True):
-        verdict = judge.filter(Document(text=text, id=""))
+    columns, old, decided, alike = stage.annotate(batch), batch.text.to_pylist(), 0, 0
+    new = columns[TEXT].to_pylist() if stage.rewrites else [None] * len(old)
+    for text, drop, edited in zip(old, columns[DROP].to_pylist(), new, strict=True):
+        verdict = judge.filter(document := Document(text=text, id=""))
         told = None if verdict is True else verdict[1]
         decided += (drop is None) == (told is None)
-        alike += told is None if drop is None else told in _names(reasons[drop])
+        if drop is None:
+            alike += told is None and document.text == (text if edited is None else edited)
+        else:
+            alike += told in _names(reasons[drop])
     return decided, alike
 
 
@@ -77,9 +88,9 @@ def main() -> None:
         domains.setdefault(path.name.partition("__")[0], []).extend(drawn)
     if not domains:
         sys.exit(f"{asked.folder}: no *.jsonl.zst or *.jsonl.gz there")
-    print("| domain | documents | all tokens same | quality (reason) | repetition (reason) | FineWeb (reason) |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    totals = [0] * 8
+    names = "quality (reason) | repetition (reason) | C4 (reason, text) | FineWeb (reason)"
+    print(f"| domain | documents | all tokens same | {names} |\n|{' --- |' * 7}")
+    totals = [0] * 10
     for domain, drawn in domains.items():
         batch = Batch(pa.record_batch([pa.array(drawn, pa.large_string())], names=["text"]))
         counts = [len(drawn), words_alike(batch), *(count for pair in PAIRS for count in agreement(batch, pair))]

@@ -1,18 +1,23 @@
 """Filters beside datatrove's: the same JSONL through quality, repetition, C4 and FineWeb, in CPU seconds, one core.
 
     python scripts/bench_filters.py                       # ../shared/data/corpus
-    python scripts/bench_filters.py FOLDER --documents 2000 --given 300 --repeat 3
+    python scripts/bench_filters.py FOLDER --documents 2000 --times 10 --given 300 --repeat 3
 
-Ours is `winnow run` with one worker (files to Parquet, start-up included, children counted), the datatrove dialects.
-datatrove is a LocalPipelineExecutor with one task, JSONL to JSONL, in its own process. "words given" is its filters
-alone in a loop, on fewer documents, with spaCy's words and sentences handed in: what is left is not splitting.
-The first run of ours compiles kernels and is not counted. Kernel figures are the median of nine calls.
+Ours is `winnow run` with one worker (files to Parquet, start-up included, children counted), the datatrove dialects,
+on the documents that datatrove gets, written `--times` times over: no stage here compares documents, so a copy costs
+what its original does, and seconds of start-up fade as they do in a shard of a crawl. A run of one document tells them.
+datatrove is a LocalPipelineExecutor with one task, JSONL to JSONL, in its own process, on each document once; stock,
+and with spaCy's memory zone off, which forgets every word after each document. "words given" is its filters alone in
+a loop, on fewer documents, with spaCy's words and sentences handed in: what is left is not splitting. All is compared
+by CPU seconds per MB of text. The first run of ours compiles kernels and is not counted. Kernel figures are the median
+of nine calls.
 """
 
 import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,7 +44,11 @@ from datatrove.executor import LocalPipelineExecutor
 from datatrove.pipeline import filters
 from datatrove.pipeline.readers import JsonlReader
 from datatrove.pipeline.writers import JsonlWriter
-source, target, logs, *names = sys.argv[1:]
+source, target, logs, zone, *names = sys.argv[1:]
+if zone == "off":
+    from contextlib import nullcontext
+    from spacy.language import Language
+    Language.memory_zone = lambda self, mem=None: nullcontext()
 steps = [JsonlReader(source), *(getattr(filters, name)() for name in names), JsonlWriter(target)]
 LocalPipelineExecutor(steps, tasks=1, workers=1, logging_dir=logs).run()
 """
@@ -59,23 +68,26 @@ def children(command: list[str], environment: dict[str, str]) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def ours(source: Path, place: Path, repeat: int) -> float:
-    """CPU seconds of the whole run, the median."""
-    recipe, taken = place / "recipe.yaml", []
+def ours(source: Path, place: Path, repeat: int) -> tuple[float, dict[str, float]]:
+    """CPU seconds of the whole run, the median, and of its parts in the last."""
+    recipe, at, taken = place / "recipe.yaml", place / "run", []
     recipe.write_text(yaml.safe_dump({"name": "bench", "sources": [{"path": f"{source}/*.jsonl"}], "stages": STAGES}))
-    for n in range(repeat + 1):
-        command = [sys.executable, "-m", "pipeline", "run", str(recipe), "--at", str(place / f"run{n}")]
-        taken.append(children([*command, "--workers", "1"], os.environ | {"PYTHONPATH": str(ROOT)}))
-    return median(taken[1:])
+    for _ in range(repeat):
+        shutil.rmtree(at, ignore_errors=True)
+        command = [sys.executable, "-m", "pipeline", "run", str(recipe), "--at", str(at), "--workers", "1"]
+        taken.append(children(command, os.environ | {"PYTHONPATH": str(ROOT)}))
+    work = orjson.loads((at / "report.json").read_bytes())["work"]
+    parts = {name: one["cpu_seconds"] for name, one in work.items()}
+    return median(taken), parts
 
 
-def theirs(source: Path, place: Path, repeat: int) -> float:
-    """CPU seconds of datatrove's pipeline, the median."""
+def theirs(source: Path, place: Path, repeat: int, zone: str) -> float:
+    """CPU seconds of datatrove's pipeline, the median; zone: on or off."""
     script, taken = place / "peer.py", []
     script.write_text(DATATROVE)
     for n in range(repeat):
-        folders = [str(source), str(place / f"out{n}"), str(place / f"logs{n}")]
-        taken.append(children([sys.executable, str(script), *folders, *FILTERS], dict(os.environ)))
+        folders = [str(source), str(place / f"{zone}{n}"), str(place / f"logs-{zone}{n}")]
+        taken.append(children([sys.executable, str(script), *folders, zone, *FILTERS], dict(os.environ)))
     return median(taken)
 
 
@@ -145,11 +157,11 @@ def collections(folder: Path) -> dict[str, pa.Array]:
     return {name: pa.array(cut(listed), pa.large_string()) for name, listed in found.items() if listed}
 
 
-def cut(listed: list[str]) -> list[str]:
-    """The first texts, up to MOST bytes and one text more."""
+def cut(listed: list[str], most: int = MOST) -> list[str]:
+    """The first texts, up to `most` bytes and one text more."""
     size, kept = 0, []
     for text in listed:
-        if size < MOST:
+        if size < most:
             kept.append(text)
             size += len(text.encode())
     return kept
@@ -159,6 +171,8 @@ def kernels(text: pa.Array) -> dict[str, float]:
     """CPU seconds of each kernel over all of a column; measures beyond their splitting."""
     from corpus.documents import Batch
     from corpus.words import words
+    from stages.c4 import C4
+    from stages.fineweb import FineWeb
     from stages.gopher_quality import GopherQuality
     from stages.gopher_repetition import GopherRepetition
     from stages.splitting import tokens
@@ -185,6 +199,8 @@ def kernels(text: pa.Array) -> dict[str, float]:
         "quality (datatrove)": beyond(GopherQuality, "datatrove"),
         "repetition (paper)": beyond(GopherRepetition, "paper"),
         "repetition (datatrove)": beyond(GopherRepetition, "datatrove"),
+        "C4 (datatrove)": beyond(C4, "datatrove"),
+        "FineWeb (datatrove)": beyond(FineWeb, "datatrove"),
     }
 
 
@@ -193,8 +209,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "../shared/data/corpus")
     parser.add_argument("--documents", type=int, default=2_000, help="of each file as many as make so many in all")
+    parser.add_argument("--times", type=int, default=10, help="that ours reads each document")
     parser.add_argument("--given", type=int, default=300, help="documents for datatrove with words given")
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--repeat", type=int, default=3, help="runs of ours")
+    parser.add_argument("--peer-repeat", type=int, default=1, help="runs of datatrove, of minutes each")
     parser.add_argument("--kernels-only", action="store_true")
     asked = parser.parse_args()
     if not asked.kernels_only:
@@ -208,24 +226,40 @@ def main() -> None:
 
 
 def runs(asked: argparse.Namespace) -> None:
-    """Print the table of whole runs."""
+    """Print the table of whole runs, and where our seconds went."""
     paths = sorted(asked.folder.glob("*.jsonl.*"))
     found = [text for path in paths for text in texts(path)[: -(-asked.documents // len(paths))]][: asked.documents]
     size, few = sum(len(text.encode()) for text in found) / 1e6, found[:: max(1, len(found) // asked.given)]
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        (source := place / "source").mkdir()
-        rows = (json.dumps({"id": f"d{n}", "text": text}) + "\n" for n, text in enumerate(found))
-        (source / "corpus.jsonl").write_text("".join(rows))
-        mine, peer = ours(source, place, asked.repeat), theirs(source, place, asked.repeat)
-    alone = given(few) * len(found) / len(few)
-    print(f"{len(found):,} documents, {size:.1f} MB; words given: {len(few):,} of them\n")
-    print("| what | CPU s | documents/s | MB/s | ours is faster by |\n| --- | --- | --- | --- | --- |")
-    for what, taken in (("winnow run", mine), ("datatrove", peer), ("datatrove, words given", alone)):
-        print(
-            f"| {what} | {taken:.2f} | {len(found) / taken:,.0f} | {size / taken:.2f} | {taken / mine:.1f} |",
-            flush=True,
-        )
+        start = ours(written(found[:1], place / "one", 1), place, 3)[0]
+        ours(written(found, place / "once", 1), place, 1)
+        mine, parts = ours(written(found, place / "many", asked.times), place, asked.repeat)
+        peers = {
+            name: theirs(place / "once", place, asked.peer_repeat, zone)
+            for name, zone in (("datatrove", "on"), ("datatrove, no memory zone", "off"))
+        }
+    given_size = sum(len(text.encode()) for text in few) / 1e6
+    rows = [("winnow run", mine, size * asked.times), ("less start-up", mine - start, size * asked.times)]
+    rows += [(name, taken, size) for name, taken in peers.items()]
+    rows.append(("datatrove, words given", given(few), given_size))
+    print(f"{len(found):,} documents, {size:.1f} MB; ours reads them {asked.times} times; words given: {len(few):,}\n")
+    print("| what | MB | CPU s | CPU s/MB | MB/s | ours is faster by | less start-up |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for what, taken, of in rows:
+        faster = [taken / of / (seconds / size / asked.times) for seconds in (mine, mine - start)]
+        figures = f"{of:,.0f} | {taken:.2f} | {taken / of:.4f} | {of / taken:.2f} | {faster[0]:.1f} | {faster[1]:.1f}"
+        print(f"| {what} | {figures} |", flush=True)
+    print("\nOur CPU seconds: " + ", ".join(f"{name} {parts[name]:.2f}" for name in sorted(parts, key=parts.get)[::-1]))
+
+
+def written(found: list[str], folder: Path, times: int) -> Path:
+    """The folder, with all texts in one JSONL file, so many times over under other ids."""
+    folder.mkdir()
+    with (folder / "corpus.jsonl").open("w") as file:
+        for time_ in range(times):
+            file.writelines(json.dumps({"id": f"d{time_}-{n}", "text": text}) + "\n" for n, text in enumerate(found))
+    return folder
 
 
 if __name__ == "__main__":

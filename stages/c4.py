@@ -35,6 +35,7 @@ from stages.c4_lines import (
     pieces,
     sentences,
 )
+from stages.c4_sentences import spacy_sentences
 from stages.line_edits import BREAKS, between, lines, reasons
 from stages.measures.segments import Segments
 
@@ -89,12 +90,16 @@ class C4(Local):
     long_line_length: int = 200  # code points, from which a line is long
 
     name = "c4"
-    reads = (TEXT, WORDS)
     rewrites = True
 
     def __post_init__(self) -> None:
         if not self.clean and self.min_long_lines < 1:
             raise RecipeError("c4: with clean: false nothing is asked of a page; set min_long_lines (mC4: 3)")
+
+    @property
+    def reads(self) -> tuple[str, ...]:  # type: ignore[override]  # a dialect may split in its own way
+        """Text, and words where sentences are ours."""
+        return (TEXT, WORDS) if self.dialect == "paper" and self.clean else (TEXT,)
 
     @property
     def adds(self) -> Mapping[str, Column]:
@@ -117,7 +122,7 @@ class C4(Local):
             return columns | _verdict(rules, len(batch))[0]
         found = lines(batch, "splitlines")
         what, citations = self._judged(batch, found)
-        left = _given[batch] if batch in _given else sentences(batch, found, citations)
+        left = self._sentences(batch, found, what == KEPT, citations)
         counts = {name: _per_document(what == reason, found) for reason, (name, _) in COUNTS.items()}
         counts["kept_sentences"] = _per_document(np.where(what == KEPT, left, 0), found)
         for reason in (LOREM_IPSUM, CURLY_BRACKET):
@@ -128,6 +133,13 @@ class C4(Local):
         spans, which = between(batch, pieces(batch, found, what == KEPT, citations), kept)
         columns |= {name: pa.array(count) for name, count in counts.items()}
         return columns | verdict | {TEXT: cut(batch.text, spans, BREAKS, which), "c4_spans": recorded(spans)}
+
+    def _sentences(self, batch: Batch, found: Segments, kept: np.ndarray, citations: np.ndarray) -> np.ndarray:
+        if batch in _given:
+            return _given[batch]
+        if self.dialect == "datatrove":
+            return spacy_sentences(batch, found, kept, citations)
+        return sentences(batch, found, citations)
 
     def _judged(self, batch: Batch, found: Segments) -> tuple[np.ndarray, np.ndarray]:
         marks, least, _ = DIALECTS[self.dialect]

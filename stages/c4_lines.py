@@ -11,6 +11,7 @@ from numba import njit
 
 from corpus.classes import TERMINATOR, classes, decode
 from corpus.documents import Batch
+from corpus.hashing import eight_bytes
 from stages.line_edits import DECIMAL, Pieces, before, same, split_words, traits, trimmed, white
 from stages.measures.segments import Segments
 
@@ -26,6 +27,8 @@ PHRASES = (
 
 _OPENING, _CLOSING, _CURLY, _STOP = 0x5B, 0x5D, 0x7B, 0x2E
 _NOTES = tuple(np.frombuffer(note, np.uint8) for note in (b"[edit]", b"[citation needed]"))
+_ONES, _HIGH = (np.uint64(byte * 0x0101_0101_0101_0101) for byte in (0x01, 0x80))
+_OPENINGS = np.uint64(_OPENING) * _ONES
 _LONGEST = max(len(phrase) for _, phrase in PHRASES)
 
 
@@ -91,7 +94,12 @@ def _judge(data, starts, ends, limits, marks, phrases, sizes, whys, begins, trai
 def _citation(data, b, end, traits):  # type: ignore[no-untyped-def]
     """The next of [digits], [edit] and [citation needed] in data[b:end], as (start, end); (end, end) for none."""
     while b < end:
-        if data[b] == _OPENING:
+        while b + 8 <= end:
+            x = eight_bytes(data, b) ^ _OPENINGS
+            if (x - _ONES) & ~x & _HIGH:  # a byte of it is 0
+                break
+            b += 8
+        if b < end and data[b] == _OPENING:
             c, after = np.int64(0), b + 1
             while after < end:
                 c, at = decode(data, after, end)

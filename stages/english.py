@@ -12,9 +12,10 @@ import numpy as np
 
 from corpus import classes as unicode
 
-PREFIX, SUFFIX, ALPHA, LOWER, UPPER, QUOTE, STOPPED, INFIX, SPACE, HYPHEN = (1 << bit for bit in range(10))
+PREFIX, SUFFIX, ALPHA, LOWER, UPPER, QUOTE, STOPPED, INFIX, SPACE, HYPHEN, INNER = (1 << bit for bit in range(11))
 """Bits of a character: splits off at the start, at the end of a chunk; a letter, of lower, of upper case (both where
-a script has none); a quote; a full stop behind it splits off; splits anywhere; white space; joins words."""
+a script has none); a quote; a full stop behind it splits off; splits anywhere; white space; joins words; may split a
+chunk between others."""
 
 # Letters of scripts without case, and of scripts with it, as spaCy draws the line: Ethiopic to CJK; Latin, Greek,
 # Cyrillic. Symbols (icons) are Unicode's So of about version 11, without the arrows and signs that are Sm.
@@ -151,6 +152,8 @@ def characters() -> np.ndarray:
     table[_of("0123456789%²-+|(?:)")] |= STOPPED
     table[_of("-–—~")] |= HYPHEN
     table[_of("…")] |= INFIX
+    table[_of(".,+*^:<>=/")] |= INNER
+    table[table & (INFIX | HYPHEN) != 0] |= INNER
     table[(table & LOWER) != 0] |= STOPPED
     table.flags.writeable = False
     return table

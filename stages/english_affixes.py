@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 
 from corpus.classes import decode
-from stages.english import ALPHA, HYPHEN, INFIX, LOWER, PREFIX, QUOTE, STOPPED, SUFFIX, UPPER
+from stages.english import ALPHA, HYPHEN, INFIX, INNER, LOWER, PREFIX, QUOTE, STOPPED, SUFFIX, UPPER
 from stages.english_lookup import UNIT, key_of, slot_of
 
 DIGITS = 2
@@ -78,19 +78,21 @@ def infixes(data, a, e, bits, places, t):  # type: ignore[no-untyped-def]
     start, b, previous = a, a, np.int64(-1)
     while b < e:
         c, after = decode(data, b, e)
-        end = after
-        if c >= 0x80 or (not is_digit(c) and bits[c] & ALPHA == 0):
-            end = _infix(data, b, e, c, after, previous, bits)
-            if end > b and b > a:
-                if start < b:
-                    places[0, t], places[1, t] = start, b
-                    t += 1
-                places[0, t], places[1, t] = b, end
+        if not bits[c] & INNER:
+            previous = c
+            b = after
+            continue
+        end = _infix(data, b, e, c, after, previous, bits)
+        if end > b and b > a:
+            if start < b:
+                places[0, t], places[1, t] = start, b
                 t += 1
-                start = end
-            end = max(end, after)
-            if end > after:
-                _, c = _before(data, b, end)
+            places[0, t], places[1, t] = b, end
+            t += 1
+            start = end
+        end = max(end, after)
+        if end > after:
+            _, c = _before(data, b, end)
         previous = c
         b = end
     if start < e:

@@ -46,7 +46,7 @@ def listed(table, start, place):  # type: ignore[no-untyped-def]
     return table[start + (place >> 6)] >> np.uint64(place & 63) & np.uint64(1) != 0
 
 
-@njit(nogil=True, cache=True)
+@njit(inline="always")
 def sieve_place(data, a, e):  # type: ignore[no-untyped-def]
     """The bit of data[a:e] in the sieve, by its first eight bytes and its length."""
     size = min(e - a, np.int64(8))

@@ -9,7 +9,9 @@ from functools import cache
 import numpy as np
 from numba import njit
 
+from corpus.borrowing import borrowed
 from corpus.classes import decode
+from corpus.hashing import eight_bytes
 from stages.english import AFTER_DIGITS, ALPHA, PREFIX, SPACE, SUFFIX, characters, exceptions
 from stages.english_affixes import DIGITS, infixes, prefix_size, suffix_size
 from stages.english_hosts import url
@@ -17,6 +19,11 @@ from stages.english_joins import cut, joined
 from stages.english_lookup import CUTS, SIEVE, SIZE, UNIT, enter, exception, free, key_of, listed, sieve_place
 
 _WHITE, _LETTERS, _FULL_STOPS, _OTHERS = 0, 1, 4, 8  # what a chunk holds: bits of its bytes, beside DIGITS
+_FRONT, _BACK = 16, 32  # a mark that splits off before letters, and one that splits off behind them
+_KNOWN_BITS = 14
+_KNOWN = 1 << _KNOWN_BITS  # chunks of a batch that are remembered, 32 bytes each: how one is cut hangs on it alone
+_MIX = np.uint64(0xD1342543DE82EF95)  # as in corpus/hashing.py
+_ONES, _HIGH, _CASE = (np.uint64(byte * 0x0101_0101_0101_0101) for byte in (0x01, 0x80, 0x20))
 
 
 @cache
@@ -26,7 +33,11 @@ def byte_kinds() -> np.ndarray:
     table[[*range(0x41, 0x5B), *range(0x61, 0x7B)]] = _LETTERS
     table[0x30:0x3A] = DIGITS
     table[0x2E] = _FULL_STOPS
-    table[:0x80][characters()[:0x80] & SPACE != 0] = _WHITE
+    ascii = characters()[:0x80]
+    table[:0x80][ascii & (PREFIX | ALPHA) == PREFIX] |= _FRONT
+    table[:0x80][ascii & (SUFFIX | ALPHA) == SUFFIX] |= _BACK
+    table[0x2B] &= 0xFF - _FRONT  # +1 is one token
+    table[:0x80][ascii & SPACE != 0] = _WHITE
     return table
 
 
@@ -59,65 +70,133 @@ def _alone(text: bytes, table: np.ndarray) -> list[int]:
 @njit(nogil=True, cache=True)
 def english_tokens(starts, data, kinds, bits, table, first, places, stack):  # type: ignore[no-untyped-def]
     """Write the tokens of all documents; kinds, bits and table: `byte_kinds`, `characters` and `facts`."""
+    known = np.zeros(4 * _KNOWN, np.uint64)
+    held = borrowed(data), borrowed(kinds), borrowed(bits), borrowed(table), borrowed(places), borrowed(stack)
     t = np.int64(0)
     for n in range(len(starts) - 1):
-        b, stop = starts[n], starts[n + 1]
-        while b < stop:
-            c, after = decode(data, b, stop)
-            if bits[c] & SPACE:
-                b = after
-                continue
-            begin, held, others = b, np.int64(0), 0
-            while b < stop:
-                if data[b] < 0x80:
-                    kind = kinds[data[b]]
-                    if kind == _WHITE:
-                        break
-                    held |= kind
-                    others += kind != _LETTERS
-                    b += 1
-                else:
-                    c, after = decode(data, b, stop)
-                    if bits[c] & SPACE:
-                        break
-                    held |= _OTHERS
-                    others += 3  # too many to be plain
-                    b = after
-            before = t
-            if others <= 2:
-                t = _plain(data, begin, b, others, bits, table, places, t)
-            if t == before:
-                t = _chunk(data, begin, b, held, bits, table, places, t, stack)
+        t = _document(starts[n], starts[n + 1], *held, borrowed(known), t)
         first[n + 1] = t
 
 
 @njit(nogil=True, cache=True)
-def _plain(data, a, e, others, bits, table, places, t):  # type: ignore[no-untyped-def]
-    """Write a chunk of ASCII letters, at most a mark before and one behind; the place behind, `t` if it is another.
+def _document(b, stop, data, kinds, bits, table, places, stack, known, t):  # type: ignore[no-untyped-def]
+    """Write the tokens of data[b:stop]; the place behind them.
 
-    Such are most chunks of English. A mark splits off, letters split nowhere, unless they are an exception.
+    Four of five chunks are ASCII letters with at most a mark before and one behind, or one byte. A mark splits off,
+    letters split nowhere, unless they are an exception. All in one function, for a call costs what such a chunk does.
     """
-    front = np.int64(others > 0 and data[a] != 0x2B and bits[data[a]] & (PREFIX | ALPHA) == PREFIX)
-    last = data[e - 1]
-    back = np.int64(others > front and (bits[last] & SUFFIX != 0 or (last == 0x2E and 0x61 <= data[e - 2] <= 0x7A)))
-    inner, outer = a + front, e - back
-    if others != front + back or inner >= outer or listed(table, SIEVE, sieve_place(data, a, e)):
-        return t
-    if others and (
-        listed(table, SIEVE, sieve_place(data, inner, outer))
-        or (front and listed(table, SIEVE, sieve_place(data, inner, e)))
-        or (back and listed(table, SIEVE, sieve_place(data, a, outer)))
-    ):
-        return t
-    if front:
-        places[0, t], places[1, t] = a, inner
-        t += 1
-    places[0, t], places[1, t] = inner, outer
-    t += 1
-    if back:
-        places[0, t], places[1, t] = outer, e
-        t += 1
+    while b < stop:
+        kind = kinds[data[b]]
+        if kind == _WHITE:
+            b += 1
+            continue
+        begin = inner = b
+        if kind & _FRONT:
+            inner += 1
+        outer = e = _letters(data, inner, stop)
+        if inner == outer:
+            if b + 1 == stop or kinds[data[b + 1]] == _WHITE:
+                places[0, t], places[1, t] = b, b + 1
+                t += 1
+                b += 1
+                continue
+        else:
+            if e < stop and (kinds[data[e]] & _BACK or (data[e] == 0x2E and data[e - 1] >= 0x61)):
+                e += 1
+            if (e == stop or kinds[data[e]] == _WHITE) and not listed(table, SIEVE, sieve_place(data, b, e)):
+                if e - b == outer - inner:
+                    places[0, t], places[1, t] = b, e
+                    t += 1
+                    b = e
+                    continue
+                if not _sifted(data, b, inner, outer, e, table):
+                    if b < inner:
+                        places[0, t], places[1, t] = b, inner
+                        t += 1
+                    places[0, t], places[1, t] = inner, outer
+                    t += 1
+                    if outer < e:
+                        places[0, t], places[1, t] = outer, e
+                        t += 1
+                    b = e
+                    continue
+        b, held = _chunk_end(data, b, stop, kinds, bits)
+        size = b - begin
+        if size == 0:  # white space beyond ASCII
+            b = decode(data, b, stop)[1]
+        elif size > 16 or begin + 16 > len(data):
+            t = _chunk(data, begin, b, held, bits, table, places, t, stack)
+        else:
+            head, tail = eight_bytes(data, begin), np.uint64(0)
+            if size <= 8:
+                head &= ~np.uint64(0) >> np.uint64(64 - 8 * size)
+            else:
+                tail = eight_bytes(data, begin + 8) & (~np.uint64(0) >> np.uint64(128 - 8 * size))
+            slot = np.int64((head * _MIX + tail) * _MIX >> np.uint64(64 - _KNOWN_BITS)) * 4
+            if known[slot] != head or known[slot + 1] != tail or known[slot + 3] >> np.uint64(8) != size:
+                before = t
+                t = _chunk(data, begin, b, held, bits, table, places, t, stack)
+                ends = np.uint64(0)
+                for i in range(before, t):
+                    ends |= np.uint64(places[1, i] - begin - 1) << np.uint64(4 * (i - before))
+                known[slot], known[slot + 1], known[slot + 2] = head, tail, ends
+                known[slot + 3] = np.uint64(size << 8 | t - before)
+                continue
+            ends, start = known[slot + 2], begin
+            for _ in range(np.int64(known[slot + 3]) & 255):
+                end = begin + np.int64(ends & np.uint64(15)) + 1
+                places[0, t], places[1, t] = start, end
+                t += 1
+                start = end
+                ends >>= np.uint64(4)
     return t
+
+
+@njit(nogil=True, cache=True)
+def _chunk_end(data, b, stop, kinds, bits):  # type: ignore[no-untyped-def]
+    """Where the next white space stands, and what its bytes before hold."""
+    held = np.int64(0)
+    while b < stop:
+        kind = np.int64(kinds[data[b]])
+        if kind == _WHITE:
+            break
+        if data[b] < 0x80:
+            b += 1
+        else:
+            c, after = decode(data, b, stop)
+            if bits[c] & SPACE:
+                break
+            b = after
+        held |= kind
+    return b, held
+
+
+@njit(nogil=True, cache=True)
+def _sifted(data, a, inner, outer, e, table):  # type: ignore[no-untyped-def]
+    """Whether a part of a chunk with marks may be an exception."""
+    may = listed(table, SIEVE, sieve_place(data, inner, outer))
+    if a < inner:
+        may |= listed(table, SIEVE, sieve_place(data, inner, e))
+    if outer < e:
+        may |= listed(table, SIEVE, sieve_place(data, a, outer))
+    return may
+
+
+@njit(inline="always")
+def _letters(data, b, stop):  # type: ignore[no-untyped-def]
+    """The end of the run of ASCII letters at `b`, in steps of eight bytes."""
+    other = np.uint64(0)
+    while not other and b < stop and b + 8 <= len(data):
+        x = eight_bytes(data, b)
+        # A byte below 0x80 plus 0x80 - n sets its high bit where it is n or more: no carry leaves the byte.
+        small = x & ~_HIGH | _CASE
+        other = ~((small + _ONES * np.uint64(0x80 - 0x61)) & ~(small + _ONES * np.uint64(0x80 - 0x7B)) & ~x) & _HIGH
+        other >>= np.uint64(7)
+        inside = (other & (~other + np.uint64(1))) - np.uint64(1)  # all bits below the first byte that is none
+        b += 8 if not other else np.int64(((inside & _ONES) * _ONES) >> np.uint64(56))
+    while not other and b < stop and 0x61 <= data[b] | 0x20 <= 0x7A:
+        b += 1
+    return min(b, stop)
 
 
 @njit(nogil=True, cache=True)

@@ -39,10 +39,14 @@ class FineWeb(Local):
     max_newline_word_ratio: float = 0.3
 
     name = "fineweb"
-    reads = (TEXT, WORDS)
 
     def __post_init__(self) -> None:
         _ = self.rules  # a rule that nothing meets is refused while the recipe is read
+
+    @property
+    def reads(self) -> tuple[str, ...]:  # type: ignore[override]  # a dialect may split in its own way
+        """Text, and words where the dialect counts ours."""
+        return (TEXT, WORDS) if self.dialect == "paper" else (TEXT,)
 
     @property
     def rules(self) -> tuple[Rule, ...]:

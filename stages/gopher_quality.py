@@ -86,8 +86,9 @@ class GopherQuality(Local):
 
     @property
     def reads(self) -> tuple[str, ...]:  # type: ignore[override]  # a setting may add a column
-        """Text, words, and the column of languages where one is named."""
-        return (TEXT, WORDS, *([self.language_column] if self.language_column else []))
+        """Text, words where the dialect counts ours, and the column of languages where one is named."""
+        words = (WORDS,) if self.dialect == "paper" else ()
+        return (TEXT, *words, *([self.language_column] if self.language_column else []))
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -49,10 +49,14 @@ class GopherRepetition(Local):
     max_duplicate_10gram_char_share: float = 0.1
 
     name = "gopher_repetition"
-    reads = (TEXT, WORDS)
 
     def __post_init__(self) -> None:
         _ = self.rules  # a rule that nothing meets is refused while the recipe is read
+
+    @property
+    def reads(self) -> tuple[str, ...]:  # type: ignore[override]  # a dialect may split in its own way
+        """Text, and words where the dialect counts ours."""
+        return (TEXT, WORDS) if self.dialect in ("paper", "dclm") else (TEXT,)
 
     @property
     def rules(self) -> tuple[Rule, ...]:

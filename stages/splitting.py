@@ -5,49 +5,34 @@ corpus/words.py is ours; published filters counted other units, and differ in th
 its white-space tokens (english_tokens.py), but for one thing: an exception is never put together across a space.
 """
 
-from typing import Literal, NamedTuple
-from weakref import WeakKeyDictionary
+from typing import Literal
 
 import numpy as np
 from numba import njit
 
 from corpus.classes import decode
 from corpus.documents import Batch
+from corpus.words import Tokens
 from stages.english import SPACE, characters
 from stages.english_tokens import byte_kinds, english_tokens, facts
 
 Kind = Literal["whitespace", "spacy"]
 
 
-class Tokens(NamedTuple):
-    """N documents in flat arrays. Places are bytes into the data of `batch.utf8`; none is empty.
-
-    Those of document n are [first[n] : first[n + 1]].
-    """
-
-    first: np.ndarray  # int64 [N + 1]
-    starts: np.ndarray  # int64 [T], byte
-    ends: np.ndarray  # int64 [T], byte behind the token
-
-
-_known: WeakKeyDictionary[Batch, dict[str, Tokens]] = WeakKeyDictionary()
-
-
 def tokens(batch: Batch, kind: Kind) -> Tokens:
-    """The tokens of each document, split once a batch; what `given` handed in goes before "spacy".
+    """The tokens of each document, split once and handed on with what is kept; `given` goes before "spacy".
 
-    290 MB/s a core on English at white space, 86 as spaCy: scripts/bench_filters.py. Of 932 real documents, 120,000
+    350 MB/s a core on English at white space, 190 as spaCy: scripts/bench_filters.py. Of 932 real documents, 120,000
     made chunks and every mark of Unicode, none was split otherwise than by spaCy 3.8.
     """
-    known = _known.setdefault(batch, {})
-    if kind not in known:
-        known[kind] = _split(batch, kind)
-    return known[kind]
+    if kind not in batch.splits:
+        batch.splits[kind] = batch.resplit(kind, lambda documents: _split(documents, kind))
+    return batch.splits[kind]
 
 
 def given(batch: Batch, tokens: Tokens) -> None:
     """Take a splitting made elsewhere (spaCy's own, or that of another language) as the "spacy" of this batch."""
-    _known.setdefault(batch, {})["spacy"] = tokens
+    batch.splits["spacy"] = tokens
 
 
 def _split(batch: Batch, kind: Kind) -> Tokens:

@@ -13,8 +13,9 @@ from corpus.documents import Batch
 from corpus.hashing import combine, eight_bytes
 from stages.measures.base import once
 from stages.measures.characters import properties
-from stages.measures.segments import Segments, blank_line_paragraphs, newline_lines, stripped
+from stages.measures.segments import Segments, blank_line_paragraphs, line_feed, newline_lines, stripped
 
+_ONES, _HIGH = (np.uint64(byte * 0x0101_0101_0101_0101) for byte in (0x01, 0x80))
 _SEED = np.uint64(0x434F50494553)  # "COPIES"
 
 
@@ -111,17 +112,18 @@ def _runs(begins, ends, data, least, first, places):  # type: ignore[no-untyped-
     """Segments between runs of `least` line feeds or more."""
     s = np.int64(0)
     for n in range(len(begins)):
-        begin, run = begins[n], 0
-        for b in range(begins[n], ends[n] + 1):
-            if b < ends[n] and data[b] == 0x0A:
-                run += 1
-                continue
-            if run >= least:
-                places[0, s], places[1, s] = begin, b - run
+        begin, stop = begins[n], ends[n]
+        feed = line_feed(data, begin, stop)
+        while feed < stop:
+            b = feed
+            while b < stop and data[b] == 0x0A:
+                b += 1
+            if b - feed >= least:
+                places[0, s], places[1, s] = begin, feed
                 s += 1
                 begin = b
-            run = 0
-        places[0, s], places[1, s] = begin, ends[n]
+            feed = line_feed(data, b, stop)
+        places[0, s], places[1, s] = begin, stop
         s += 1
         first[n + 1] = s
 
@@ -148,10 +150,7 @@ def _copies(data, first, starts, ends, strip, skip_blank, properties, out):  # t
                     continue
                 if strip:
                     a, b = shown
-            chars = np.int64(0)
-            for i in range(a, b):
-                chars += data[i] & 0xC0 != 0x80
-            key = _key(data, a, b)
+            key, chars = _key(data, a, b)
             slot = np.int64(key >> np.uint64(20)) & (size - 1)
             while keys[slot] and keys[slot] != key:
                 slot = (slot + 1) & (size - 1)
@@ -169,13 +168,17 @@ def _copies(data, first, starts, ends, strip, skip_blank, properties, out):  # t
 
 @njit(nogil=True, cache=True)
 def _key(data, a, b):  # type: ignore[no-untyped-def]
-    """A hash of the bytes, never 0."""
-    h = combine(_SEED, np.uint64(b - a))
+    """A hash of the bytes, never 0, and how many code points they are."""
+    h, chars = combine(_SEED, np.uint64(b - a)), np.int64(b - a)
     while a + 8 <= b:
-        h = combine(h, eight_bytes(data, a))
+        x = eight_bytes(data, a)
+        h = combine(h, x)
+        x &= ~(x << np.uint64(1)) & _HIGH  # bytes 10xxxxxx go on with a character
+        chars -= np.int64(((x >> np.uint64(7)) * _ONES) >> np.uint64(56))
         a += 8
     tail = np.uint64(0)
     while a < b:
         tail = tail << np.uint64(8) | np.uint64(data[a])
+        chars -= data[a] & 0xC0 == 0x80
         a += 1
-    return combine(h, tail) | np.uint64(1)
+    return combine(h, tail) | np.uint64(1), chars

@@ -6,8 +6,12 @@ import numpy as np
 from numba import njit
 
 from corpus.documents import Batch
+from corpus.hashing import eight_bytes
 from stages.measures.base import Measure, Rows, once, per
 from stages.measures.words import count
+
+_ONES, _HIGH = (np.uint64(byte * 0x0101_0101_0101_0101) for byte in (0x01, 0x80))
+_HASHES, _STOPS, _LASTS = (np.uint64(byte) * _ONES for byte in (0x23, 0x2E, 0xA6))  # A6: the last byte of U+2026
 
 
 class Marks(NamedTuple):
@@ -32,7 +36,19 @@ def _marks(starts, data, out):  # type: ignore[no-untyped-def]
     for n in range(len(starts) - 1):
         hash_signs = ellipses = spaced = dots = np.int64(0)
         free = starts[n]  # behind the last spaced ellipsis
-        for b in range(starts[n], starts[n + 1]):
+        b, skip, stop = starts[n] - 1, starts[n], starts[n + 1]
+        while b + 1 < stop:
+            b += 1
+            while b >= skip and b + 8 <= stop:  # eight bytes without a mark at a time
+                x = eight_bytes(data, b)
+                one, two, three = x ^ _HASHES, x ^ _STOPS, x ^ _LASTS
+                if ((one - _ONES) & ~one | (two - _ONES) & ~two | (three - _ONES) & ~three) & _HIGH:
+                    skip = b + 8
+                    break
+                b += 8
+                dots = np.int64(0)
+            if b >= stop:
+                break
             c = data[b]
             hash_signs += c == 0x23
             dots = dots + 1 if c == 0x2E else np.int64(0)

@@ -2,7 +2,7 @@
 
 An n-gram can only repeat where both (n-1)-grams in it do, so each n looks only at what the one before
 left. Tables are bounded by the document and used for one after the other.
-datatrove's long n-grams are strings without spaces ("ab c" is "a bc"), for which that does not hold: all are looked at.
+datatrove's long n-grams are strings without spaces, for which that does not hold: datatrove_grams.py.
 """
 
 from typing import NamedTuple
@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from corpus.hashing import combine, mix64
+from corpus.hashing import combine
 
-PAPER, DATATROVE, DCLM, DOLMA, NEMO = range(5)
+PAPER, DCLM, DOLMA, NEMO = range(4)
 SIZES = range(2, 11)
 _TOPS = 4  # n-grams up to so many words are measured by the most frequent one, longer ones by their copies
 
@@ -29,34 +29,31 @@ class Grams(NamedTuple):
     glued: np.ndarray  # bool [T]: exactly one space between this token and the next
 
 
-def shares(grams: Grams, powers: np.ndarray, text_chars: np.ndarray, dialect: int) -> np.ndarray:
+def shares(grams: Grams, text_chars: np.ndarray, dialect: int) -> np.ndarray:
     """The share of characters in repeated n-grams, n from 2 to 10, as a dialect reads it: float64 [9, N].
 
-    powers: uint64 [T], _BASE to the power of a token's bytes (datatrove only); text_chars: int64 [N], code points.
-    52 MB/s a core on English beside the splitting, 20 as datatrove reads it: scripts/bench_filters.py.
+    text_chars: int64 [N], code points. 60 MB/s a core on English beside the splitting: scripts/bench_filters.py.
     """
     out = np.zeros((len(SIZES), len(text_chars)))
-    _shares(*grams, powers, text_chars, dialect, out)
+    _shares(*grams, text_chars, dialect, out)
     return out
 
 
 @njit(nogil=True, cache=True)
 def hashed(data, starts, ends):  # type: ignore[no-untyped-def]
-    """Tokens by their bytes: polynomials of them (uint64 [T]), the base's powers (uint64 [T]), code points (int64 [T]).
+    """Tokens by their bytes: polynomials of them (uint64 [T]) and code points (int64 [T]).
 
-    polynomial(a + b) = polynomial(a) * power(b) + polynomial(b). Strings of a thousand letters can be made that
-    collide (Thue-Morse, whatever the odd base): their maker gains a wrong share for a document of his own.
+    Strings of a thousand letters can be made that collide (Thue-Morse, whatever the odd base): their maker gains a
+    wrong share for a document of his own.
     """
-    values, powers = np.empty(len(starts), np.uint64), np.empty(len(starts), np.uint64)
-    chars = np.empty(len(starts), np.int64)
+    values, chars = np.empty(len(starts), np.uint64), np.empty(len(starts), np.int64)
     for t in range(len(starts)):
-        h, power, count = np.uint64(0), _ONE, np.int64(0)
+        h, count = np.uint64(0), np.int64(0)
         for b in range(starts[t], ends[t]):
             h = h * _BASE + np.uint64(data[b]) + _ONE
-            power *= _BASE
             count += data[b] & 0xC0 != 0x80
-        values[t], powers[t], chars[t] = h, power, count
-    return values, powers, chars
+        values[t], chars[t] = h, count
+    return values, chars
 
 
 @njit(nogil=True, cache=True)
@@ -69,7 +66,7 @@ def joined_by_space(data, starts, ends):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _shares(first, hashes, chars, glued, powers, text_chars, dialect, out):  # type: ignore[no-untyped-def]
+def _shares(first, hashes, chars, glued, text_chars, dialect, out):  # type: ignore[no-untyped-def]
     most = 1
     for n in range(len(first) - 1):
         most = max(most, first[n + 1] - first[n])
@@ -80,13 +77,11 @@ def _shares(first, hashes, chars, glued, powers, text_chars, dialect, out):  # t
     state = np.empty(most, np.uint64), np.empty(most, np.int32), np.empty(most, np.uint8), np.empty(most, np.int64)
     for n in range(len(first) - 1):
         a, b = first[n], first[n + 1]
-        _document(
-            hashes[a:b], chars[a:b], glued[a:b], powers[a:b], text_chars[n], dialect, keys, counts, state, out[:, n]
-        )
+        _document(hashes[a:b], chars[a:b], glued[a:b], text_chars[n], dialect, keys, counts, state, out[:, n])
 
 
 @njit(nogil=True, cache=True)
-def _document(hashes, chars, glued, powers, text_chars, dialect, keys, counts, state, out):  # type: ignore[no-untyped-def]
+def _document(hashes, chars, glued, text_chars, dialect, keys, counts, state, out):  # type: ignore[no-untyped-def]
     values, slots, marks, before = state
     total = np.int64(0)
     for t in range(len(hashes)):
@@ -98,12 +93,6 @@ def _document(hashes, chars, glued, powers, text_chars, dialect, keys, counts, s
         count = len(hashes) - n + 1
         if count < 1:
             out[n - 2] = 1.0 if dialect == NEMO else 0.0
-        elif dialect == DATATROVE and n > _TOPS:
-            if n == _TOPS + 1:
-                _strings(hashes, powers, n - 1, values)
-            for t in range(count):
-                values[t] = values[t] * powers[t + n - 1] + hashes[t + n - 1]
-            out[n - 2] = _greedy(values, slots, count, n, chars, before, keys) / text_chars
         else:
             left = _counted(hashes, values, slots, marks, count, n, keys, counts)
             if n <= _TOPS:
@@ -167,8 +156,6 @@ def _top(chars, glued, values, slots, marks, left, count, n, before, total, text
                 top, often, length = np.int64(t), np.int64(counts[slots[t]]), size
     if dialect in (DCLM, DOLMA):
         return often * length / total
-    if dialect == DATATROVE:
-        return often * (length + n - 1) / text_chars
     reach, covered = np.int64(0), np.int64(0)  # places before `reach` are counted
     for t in range(top, count if left else top + 1):
         if t == top or (marks[t] and slots[t] == slots[top]):
@@ -201,39 +188,6 @@ def _again(chars, marks, count, n, before, total, text_chars, dialect):  # type:
                 covered += min(t + n - start, n - 1)  # spaces
             reach = t + n
     return covered / (whole if dialect == DOLMA else text_chars if dialect == NEMO else total)
-
-
-@njit(nogil=True, cache=True)
-def _greedy(values, slots, count, n, chars, before, keys):  # type: ignore[no-untyped-def]
-    """Code points of n-grams that stood before, going on behind each that did; `values` are of whole strings."""
-    size = 2
-    while size < 2 * count:
-        size *= 2
-    keys[:size] = 0
-    covered, t = np.int64(0), 0
-    while t < count:
-        length = _length(chars, before, t, n)
-        key = mix64(values[t] + np.uint64(length) * _BASE) | _ONE
-        slot = np.int64(key >> np.uint64(20)) & (size - 1)
-        while keys[slot] and keys[slot] != key:
-            slot = (slot + 1) & (size - 1)
-        if keys[slot]:
-            covered += length
-            t += n
-        else:
-            keys[slot] = key
-            t += 1
-    return covered
-
-
-@njit(nogil=True, cache=True)
-def _strings(hashes, powers, n, values):  # type: ignore[no-untyped-def]
-    """The polynomials of n tokens end to end, from each token on."""
-    for t in range(len(hashes) - n + 1):
-        h = hashes[t]
-        for i in range(t + 1, t + n):
-            h = h * powers[i] + hashes[i]
-        values[t] = h
 
 
 @njit(inline="always")

@@ -21,6 +21,8 @@ import numpy as np
 import pyarrow as pa
 
 from corpus.documents import Batch
+from corpus.words import Tokens
+from stages.measures import datatrove_grams
 from stages.measures.base import Measure, Rows, once, per
 from stages.measures.copies import (
     Copies,
@@ -32,9 +34,9 @@ from stages.measures.copies import (
     stripped_lines,
     stripped_paragraphs,
 )
-from stages.measures.ngrams import DATATROVE, DCLM, DOLMA, NEMO, PAPER, SIZES, Grams, hashed, joined_by_space, shares
+from stages.measures.ngrams import DCLM, DOLMA, NEMO, PAPER, SIZES, Grams, hashed, joined_by_space, shares
 from stages.shingles import characters
-from stages.splitting import Tokens, tokens
+from stages.splitting import tokens
 
 DIALECTS = ("paper", "datatrove", "dclm", "dolma", "nemo")
 TOP = (2, 3, 4)
@@ -47,7 +49,7 @@ _SOURCES = {
     "dolma": "Soldaini et al. 2024 (Dolma), gopher_v1",
     "nemo": "NeMo Curator 1.4, repetition filters",
 }
-_CODES = {"paper": PAPER, "datatrove": DATATROVE, "dclm": DCLM, "dolma": DOLMA, "nemo": NEMO}
+_CODES = {"paper": PAPER, "dclm": DCLM, "dolma": DOLMA, "nemo": NEMO}
 _UNITS = {"paper": "words", "datatrove": "spaCy tokens", "dclm": "words"}  # others: runs between white space
 
 
@@ -80,13 +82,15 @@ def _split(batch: Batch, dialect: str) -> Tokens:
 
 
 def _walked(batch: Batch, dialect: str, split: Tokens) -> np.ndarray:
+    if dialect == "datatrove":
+        return datatrove_grams.shares(batch.utf8[1], split, text_characters(batch))
     data, nothing = batch.utf8[1], np.zeros(len(split.starts), np.bool_)
     if dialect == "paper":  # words whatever their case, as everywhere in the paper's reading
-        values, chars, powers = batch.words.hashes, batch.words.chars.astype(np.int64), batch.words.hashes
+        values, chars = batch.words.hashes, batch.words.chars.astype(np.int64)
     else:
-        values, powers, chars = hashed(data, split.starts, split.ends)
+        values, chars = hashed(data, split.starts, split.ends)
     glued = joined_by_space(data, split.starts, split.ends) if dialect == "nemo" else nothing
-    return shares(Grams(split.first, values, chars, glued), powers, text_characters(batch), _CODES[dialect])
+    return shares(Grams(split.first, values, chars, glued), text_characters(batch), _CODES[dialect])
 
 
 class _Reading(NamedTuple):
@@ -115,7 +119,7 @@ class _Reading(NamedTuple):
 def run_characters(batch: Batch) -> np.ndarray:
     """Code points that are not white space, at least 1: int64 [N]."""
     split = tokens(batch, "whitespace")
-    sizes = np.r_[np.int64(0), np.cumsum(hashed(batch.utf8[1], split.starts, split.ends)[2])]
+    sizes = np.r_[np.int64(0), np.cumsum(hashed(batch.utf8[1], split.starts, split.ends)[1])]
     return np.maximum(np.diff(sizes[split.first]), 1)
 
 

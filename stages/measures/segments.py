@@ -13,8 +13,13 @@ from numba import njit
 
 from corpus.classes import decode
 from corpus.documents import Batch
+from corpus.hashing import eight_bytes
 from stages.measures.base import once
 from stages.measures.characters import WHITE, properties
+
+_ONES, _HIGH = (np.uint64(byte * 0x0101_0101_0101_0101) for byte in (0x01, 0x80))
+_FEEDS = np.uint64(0x0A) * _ONES
+_TWO, _THREE = np.uint64(0xC2) * _ONES, np.uint64(0xE2) * _ONES  # first bytes of U+0085, of U+2028 and U+2029
 
 
 class Segments(NamedTuple):
@@ -55,18 +60,32 @@ def _python_lines(starts, data, first, places):  # type: ignore[no-untyped-def]
     s = np.int64(0)
     for n in range(len(starts) - 1):
         begin, stop = starts[n], starts[n + 1]
-        for b in range(begin, stop):
-            c = data[b]
-            if c < 0x20 or c == 0xC2 or c == 0xE2:
-                width = _break(data, b, stop)
-                if width and b >= begin:  # else the line feed of a \r\n
-                    places[0, s], places[1, s] = begin, b
-                    s += 1
-                    begin = b + width
+        b = _may_break(data, begin, stop)
+        while b < stop:
+            width = _break(data, b, stop)
+            if width:
+                places[0, s], places[1, s] = begin, b
+                s += 1
+                begin = b + width
+            b = _may_break(data, b + max(width, 1), stop)
         if begin < stop:
             places[0, s], places[1, s] = begin, stop
             s += 1
         first[n + 1] = s
+
+
+@njit(inline="always")
+def _may_break(data, b, stop):  # type: ignore[no-untyped-def]
+    """The next byte of data[b:stop] that may begin a line break, or `stop`; in steps of eight bytes."""
+    while b + 8 <= stop:
+        x = eight_bytes(data, b)
+        two, three = x ^ _TWO, x ^ _THREE
+        if ((x - _ONES * np.uint64(0x20)) & ~x | (two - _ONES) & ~two | (three - _ONES) & ~three) & _HIGH:
+            break
+        b += 8
+    while b < stop and data[b] >= 0x20 and data[b] != 0xC2 and data[b] != 0xE2:
+        b += 1
+    return b
 
 
 @njit(nogil=True, cache=True)
@@ -84,17 +103,31 @@ def _break(data, b, stop):  # type: ignore[no-untyped-def]
     return 0
 
 
+@njit(inline="always")
+def line_feed(data, b, stop):  # type: ignore[no-untyped-def]
+    """The next line feed of data[b:stop], or `stop`; in steps of eight bytes."""
+    while b + 8 <= stop:
+        x = eight_bytes(data, b) ^ _FEEDS
+        if (x - _ONES) & ~x & _HIGH:  # a byte of it is 0
+            break
+        b += 8
+    while b < stop and data[b] != 0x0A:
+        b += 1
+    return b
+
+
 @njit(nogil=True, cache=True)
 def _newline_lines(starts, data, first, places):  # type: ignore[no-untyped-def]
     s = np.int64(0)
     for n in range(len(starts) - 1):
-        begin = starts[n]
-        for b in range(begin, starts[n + 1]):
-            if data[b] == 0x0A:
-                places[0, s], places[1, s] = begin, b
-                s += 1
-                begin = b + 1
-        places[0, s], places[1, s] = begin, starts[n + 1]
+        begin, stop = starts[n], starts[n + 1]
+        b = line_feed(data, begin, stop)
+        while b < stop:
+            places[0, s], places[1, s] = begin, b
+            s += 1
+            begin = b + 1
+            b = line_feed(data, begin, stop)
+        places[0, s], places[1, s] = begin, stop
         s += 1
         first[n + 1] = s
 
@@ -103,15 +136,17 @@ def _newline_lines(starts, data, first, places):  # type: ignore[no-untyped-def]
 def _blank_line_paragraphs(starts, data, first, places):  # type: ignore[no-untyped-def]
     s = np.int64(0)
     for n in range(len(starts) - 1):
-        begin, b = starts[n], starts[n]
-        while b + 1 < starts[n + 1]:
-            if data[b] == 0x0A and data[b + 1] == 0x0A:
+        begin, stop = starts[n], starts[n + 1]
+        b = line_feed(data, begin, stop)
+        while b + 1 < stop:
+            if data[b + 1] == 0x0A:
                 places[0, s], places[1, s] = begin, b
                 s += 1
                 begin = b = b + 2
             else:
                 b += 1
-        places[0, s], places[1, s] = begin, starts[n + 1]
+            b = line_feed(data, b, stop)
+        places[0, s], places[1, s] = begin, stop
         s += 1
         first[n + 1] = s
 

@@ -14,9 +14,11 @@ from numba import njit
 
 from corpus.classes import decode, folds
 from corpus.documents import Batch
+from corpus.hashing import eight_bytes
+from corpus.words import Tokens
 from stages.measures.characters import ALPHABETIC, ALPHANUMERIC, properties
 from stages.measures.fineweb import terminal
-from stages.splitting import Kind, Tokens, tokens
+from stages.splitting import Kind, tokens
 
 _LETTER, WORDED, _HASH, _DOTS = 1, 2, 4, 8
 """What a token holds: a letter, a character that datatrove takes for no punctuation, a hash sign, U+2026."""
@@ -27,6 +29,11 @@ _PUNCTUATION = """
 0..8 B..1F 22..2D 2F 3A..3E 40 5B..60 7B..9F AB B4 BB 2013..2014 2019 201C..201E 2026 2236 2501 25BA 3001 3008..300D
 3010..3011 FF05 FF08..FF09 FF0C FF11 FF1A..FF1B FF5E
 """
+
+
+_ONES, _HIGH, _CASE = (np.uint64(byte * 0x0101_0101_0101_0101) for byte in (0x01, 0x80, 0x20))
+_FROM_A, _BEHIND_Z = _ONES * np.uint64(0x80 - 0x61), _ONES * np.uint64(0x80 - 0x7B)
+_MIX = np.uint64(0xD1342543DE82EF95)  # as in corpus/hashing.py
 
 
 class Units(NamedTuple):
@@ -80,6 +87,12 @@ def _units(data, first, starts, ends, held, out, lengths):  # type: ignore[no-un
         for t in range(first[n], first[n + 1]):
             a, b = starts[t], ends[t]
             bits, chars, i = np.uint8(0), np.int64(0), a
+            if b - a <= 8 and a + 8 <= len(data):
+                x = eight_bytes(data, a)
+                small = x & ~_HIGH | _CASE  # as in `_ascii_word` of corpus/words.py
+                letters = (small + _FROM_A) & ~(small + _BEHIND_Z) & ~x
+                if not (letters ^ _HIGH) & _HIGH & (~np.uint64(0) >> np.uint64(64 - 8 * (b - a))):
+                    bits, chars, i = np.uint8(_LETTER | WORDED), np.int64(b - a), b  # ASCII letters alone
             while i < b:
                 if data[i] < 0x80:
                     bits |= held[data[i]]
@@ -127,12 +140,15 @@ class Listed(NamedTuple):
 def listed(batch: Batch, kind: Kind, words: Iterable[str], *, fold: bool = False) -> Listed:
     """Tokens equal to a word of the list, byte for byte, or with `fold` whatever their case."""
     split, (_, data) = tokens(batch, kind), batch.utf8
-    wanted = sorted(set(words))
+    wanted, out = sorted(set(words)), np.zeros((2, len(batch)), np.int64)
+    if not fold and max(map(len, map(str.encode, wanted)), default=0) <= 8:
+        keys = np.array([int.from_bytes(word.encode(), "little") for word in wanted], np.uint64)
+        _listed_short(data, *split, keys, out)
+        return Listed(*out)
     table = folds() if fold else np.arange(0, dtype=np.int32)
     longest = max(map(len, wanted), default=0)
     raw = [np.frombuffer(word.encode(), np.uint8) for word in wanted]
     keys = np.array(sorted({int(_key(word, 0, len(word), table, longest)) for word in raw}), np.uint64)
-    out = np.zeros((2, len(batch)), np.int64)
     _listed(data, *split, keys, longest, table, out)
     return Listed(*out)
 
@@ -147,6 +163,32 @@ def _listed(data, first, starts, ends, keys, longest, folds, out):  # type: igno
             key = _key(data, starts[t], ends[t], folds, longest)
             for i in range(len(keys)):
                 if keys[i] == key:
+                    out[0, n] += seen[i] != n
+                    out[1, n] += 1
+                    seen[i] = n
+
+
+@njit(nogil=True, cache=True)
+def _listed_short(data, first, starts, ends, keys, out):  # type: ignore[no-untyped-def]
+    """The same of words of at most eight bytes, which are numbers; the sieve has a bit for each word, of 64."""
+    seen, sieve = np.full(len(keys), -1, np.int64), np.uint64(0)
+    for key in keys:
+        sieve |= np.uint64(1) << (key * _MIX >> np.uint64(58))
+    for n in range(len(first) - 1):
+        for t in range(first[n], first[n + 1]):
+            a, size = starts[t], ends[t] - starts[t]
+            if size > 8:
+                continue
+            x = np.uint64(0)
+            if a + 8 <= len(data):
+                x = eight_bytes(data, a) & (~np.uint64(0) >> np.uint64(64 - 8 * size))
+            else:
+                for i in range(size):
+                    x |= np.uint64(data[a + i]) << np.uint64(8 * i)
+            if not sieve >> (x * _MIX >> np.uint64(58)) & np.uint64(1):
+                continue
+            for i in range(len(keys)):
+                if keys[i] == x and data[a + size - 1]:  # "a" and "a\0" are the same number
                     out[0, n] += seen[i] != n
                     out[1, n] += 1
                     seen[i] = n

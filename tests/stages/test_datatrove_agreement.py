@@ -10,11 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from corpus_texts import sample
+from hypothesis import given
+from hypothesis import strategies as st
 
 from corpus.documents import DROP, VALUE, Batch
-from stages import c4, fineweb, gopher_quality, gopher_repetition
+from corpus.words import Tokens
+from stages import c4, c4_lines, fineweb, gopher_quality, gopher_repetition, splitting
+from stages.c4_sentences import spacy_sentences
 from stages.line_edits import lines
-from stages.splitting import Tokens, given
 
 pytest.importorskip("datatrove", reason="datatrove is not installed: pip install winnow[interop]")
 pytest.importorskip("spacy", reason="spaCy is not installed: pip install winnow[interop]")
@@ -100,7 +103,7 @@ def theirs(name: str, texts: list[str]) -> list[str | None]:
 def differences(name: str, texts: list[str], *, with_words: bool) -> list[tuple[str, str | None, str | None]]:
     batch = batch_of(texts)
     if with_words:
-        given(batch, by_spacy(texts))
+        splitting.given(batch, by_spacy(texts))
     pairs = zip(texts, reasons(name, batch), theirs(name, texts), strict=True)
     return [(text[:80], ours, told) for text, ours, told in pairs if ours != told]
 
@@ -145,19 +148,61 @@ def sentences(batch: Batch, texts: list[str]) -> np.ndarray:
     return np.array(counts, np.int64)
 
 
+MARKS = '. ! ? ... " ) [1] [edit] 。 no « - U.S.'
+SAID = [*MARKS.split(), "It is so", " ", "  ", "\t", "\u00a0"]
+
+
+@given(st.lists(st.sampled_from(SAID), max_size=14).map("".join))
+def test_sentences_of_a_line_are_spacys(line):
+    batch = batch_of(["before. It", line.strip(), "a.[2] b"])
+    found = lines(batch, "splitlines")
+    citations = c4_lines.judged(batch, found, b"", 0, 10**9, False)[1]
+    counts = spacy_sentences(batch, found, np.ones(len(citations), bool), citations)
+    split = load_word_tokenizer("en").tokenizer
+    bare = [CITATION_REGEX.sub("", one) for one in ("before. It", line.strip(), "a.[2] b") if one]
+    assert counts.tolist() == [sum(bool(s.text.strip()) for s in split(one).sents) for one in bare]
+
+
+def c4_ours(batch: Batch) -> list[tuple[str | None, str | None]]:
+    """Our reason as datatrove calls it, and the text of what is kept."""
+    columns = c4.C4(dialect="datatrove").annotate(batch)
+    rows = zip(batch.text.to_pylist(), columns[DROP].to_pylist(), columns["text"].to_pylist(), strict=True)
+    return [
+        (None, text if new is None else new) if drop is None else (c4.DATATROVE_REASONS[drop], None)
+        for text, drop, new in rows
+    ]
+
+
+def c4_theirs(texts: list[str]) -> list[tuple[str | None, str | None]]:
+    judge, found = C4QualityFilter(), []
+    for text in texts:
+        verdict = judge.filter(document := Document(text=text, id=""))
+        found.append((None, document.text) if verdict is True else (verdict[1], None))
+    return found
+
+
+def c4_with_their_sentences(texts: list[str]) -> Batch:
+    batch = batch_of(texts)
+    c4.given_sentences(batch, sentences(batch, texts))
+    return batch
+
+
 def test_c4_decides_and_edits_as_datatrove_does(data):
     texts = [text[:8_000] for found in sample(data / "corpus", 3, seed=2).values() for text in found]
     texts += edge_cases(60)
-    batch = batch_of(texts)
-    c4.given_sentences(batch, sentences(batch, texts))
-    columns = c4.C4(dialect="datatrove").annotate(batch)
-    judge = C4QualityFilter()
-    for text, drop, new in zip(texts, columns[DROP].to_pylist(), columns["text"].to_pylist(), strict=True):
-        document = Document(text=text, id="")
-        verdict = judge.filter(document)
-        assert (None if drop is None else c4.DATATROVE_REASONS[drop]) == (None if verdict is True else verdict[1])
-        if verdict is True:
-            assert (text if new is None else new) == document.text
+    assert c4_ours(c4_with_their_sentences(texts)) == c4_theirs(texts) == c4_ours(batch_of(texts))
+
+
+@pytest.mark.slow
+def test_two_thousand_documents_are_decided_and_edited_by_c4_as_by_datatrove(data):
+    """With its sentences and with ours, reason and text."""
+    texts = [text[:20_000] for found in sample(data / "corpus", 70, seed=11).values() for text in found]
+    texts += edge_cases(800, seed=12)
+    assert len(texts) >= 2_000
+    told = c4_theirs(texts)
+    assert {reason for reason, _ in told} >= {None, "lorem_ipsum", "curly_bracket", "too_few_sentences"}
+    assert c4_ours(c4_with_their_sentences(texts)) == told
+    assert c4_ours(batch_of(texts)) == told
 
 
 def test_fineweb_ends_sentences_as_datatrove_does():

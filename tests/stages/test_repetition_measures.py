@@ -201,6 +201,19 @@ def test_kernels_are_the_slow_reading(dialect, texts):
         assert values.tolist() == pytest.approx([want[name] for want in wanted], abs=1e-12), name
 
 
+@settings(max_examples=200)
+@given(st.lists(st.sampled_from(["abcdefgh", "abcdefg", "h", "h" * 9, "abcdefgh" * 2, "é日", "x"]), max_size=90))
+@example(["abcdefgh", "abcdefgh", "x", "x", "h"] * 3)
+@example(["ab", "cd", "ef", "gh", "ij", "klmnopqrst", "x", "abcd", "efghijklm", "n", "o", "p", "qrst"])
+def test_strings_that_begin_alike_are_told_apart_as_in_the_slow_reading(words):
+    """By their first 8, 16 and 32 bytes the kernel guesses which may be copies."""
+    batch = batch_of([" ".join(words)])
+    splitting.given(batch, splitting.tokens(batch, "whitespace"))
+    wanted = slowly("datatrove", " ".join(words))
+    for name, values in measured(batch, wanted).items():
+        assert values.tolist() == pytest.approx([wanted[name]], abs=1e-12), name
+
+
 @given(TEXTS, st.integers(0, 4))
 def test_a_text_is_measured_alone(texts, cut):
     whole = table(texts)

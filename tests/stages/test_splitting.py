@@ -183,3 +183,13 @@ def test_real_text_is_split_as_spacy_splits_it(tokenizer, data):
     different = sum(words != by_spacy(tokenizer, text) for text, words in zip(texts, ours, strict=True))
     assert len(texts) > 90
     assert different <= len(texts) // 100
+
+
+CHUNK = st.text(st.sampled_from("abS1.,'’-($\x00é日"), min_size=1, max_size=20).filter(str.strip)
+
+
+@property_of(st.lists(CHUNK, max_size=12))
+def test_a_chunk_is_split_alike_whatever_was_remembered(chunks):
+    """A batch remembers how chunks of up to 16 bytes are split, by their bytes and their length."""
+    (found,) = split([" ".join(chunks * 2)], "spacy")
+    assert found == [token for chunk in chunks * 2 for token in split([chunk], "spacy")[0]]
