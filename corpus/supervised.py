@@ -2,8 +2,8 @@
 
     python -P -c "from corpus.supervised import main; main()" MODULE FUNCTION SETTINGS SECONDS WALL MEMORY
 
-MODULE has a function (item: bytes, settings: str) -> bytes, and perhaps `warm(settings)`, which imports what it needs. A
-request is a count and that many items; each answer goes out as soon as it is made, so that the parent knows at which
+MODULE has a function (item: bytes, settings: str) -> bytes, and perhaps `warm(settings)`, which imports what it needs.
+A request is a count and that many items; each answer goes out as soon as it is made, so that the parent knows at which
 item a child died, and says what CPU time it took. CPU time is limited by ITIMER_PROF: its signal ends the process even
 inside C code, where no Python handler would run, and an item costs about the same CPU time on a busy machine as on
 an idle one. Wall time (ITIMER_REAL) is a far backstop for what sleeps. The end of its input ends the child: it goes

@@ -4,8 +4,8 @@ Libraries that parse what strangers wrote hang and die inside C code, where no t
 (supervised.py) is ended by the kernel when an item has had its CPU time; this side sees the pipe close, knows the item
 by how many answers came, and starts another child for those behind it (0.1 to 1 s, by what the library imports).
 
-CPU time varies less with a machine's load than the clock, but it does vary (a page took 17 s, and more than 20 on a busy
-machine): what is known to come near a limit should be refused by its bytes alone before it comes here.
+CPU time varies less with a machine's load than the clock, but it does vary (a page took 17 s, and more than 20 on a
+busy machine): what is known to come near a limit should be refused by its bytes alone before it comes here.
 """
 
 import os

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from corpus.errors import RecipeError
-from pipeline import cli_duplicates, cli_mixing, cli_scaling, cli_tokens
+from pipeline import cli_classify, cli_contamination, cli_duplicates, cli_mixing, cli_scaling, cli_tokens
 from pipeline.options import Json, Run
 from pipeline.outcome import dumped, outcome, say
 from pipeline.printed import printed
@@ -96,8 +96,11 @@ def run(
 @app.command()
 def report(
     at: Run,
-    stage: Annotated[str | None, typer.Argument(help="With --rules: this stage's alone.")] = None,
+    stage: Annotated[str | None, typer.Argument(help="With --rules or --thresholds: this stage's alone.")] = None,
     rules: Annotated[bool, typer.Option("--rules", help="What each rule cost, and what other limits regain.")] = False,
+    thresholds: Annotated[bool, typer.Option("--thresholds", help="Where shares end, of quota and buckets.")] = False,
+    cross: Annotated[tuple[str, str] | None, typer.Option(help="Two columns, such as level topic: a table.")] = None,
+    html: Annotated[str | None, typer.Option(help="With --cross: write the table to this HTML file as well.")] = None,
     json: Json = False,
 ) -> None:
     """The funnel of a finished run: who was dropped where and why, by domain, and what it took; or what rules cost.
@@ -106,6 +109,13 @@ def report(
     """
     from pipeline.finished import Finished
 
+    if html is not None and cross is None:
+        raise RecipeError("report: --html is for the table of --cross")
+    if rules + thresholds + (cross is not None) > 1:
+        raise RecipeError("report: --rules, --thresholds and --cross each ask for something else; give one")
+    if thresholds or cross is not None:
+        _ranked(Finished.at(at), stage, cross, html, json)
+        return
     if rules:
         from pipeline.accounting import accounting
         from pipeline.report import rules as ruled
@@ -200,6 +210,8 @@ def schema(json: Json = False) -> None:
 app.add_typer(cli_duplicates.app)  # audit, index
 app.add_typer(cli_mixing.app)  # mix, inventory, allot, presets
 app.add_typer(cli_tokens.app)  # tokenizer, tokenize, convert, trace, materialise
+app.add_typer(cli_contamination.app)  # decontaminate
+app.add_typer(cli_classify.app)  # classify
 app.add_typer(cli_scaling.app)  # law, fit, budget, cost, explore
 
 
@@ -229,6 +241,22 @@ def _run(
     home = run_home(at)
     with made(engine, workers, address) as workforce:  # type: ignore[arg-type]
         return Run(recipe, home, workforce, shown(), batch_size or BATCH_ROWS, share, _stdin())()
+
+
+def _ranked(run: Any, stage: str | None, cross: tuple[str, str] | None, html: str | None, json: bool) -> None:
+    from pipeline.crossing import crossed
+    from pipeline.report import crossed_page, ranked
+
+    if cross is None:
+        facts = ranked.facts(run, stage)
+        printed(facts, json, lambda console: ranked.show(facts, console))
+        return
+    if stage is not None:
+        raise RecipeError(f"report: --cross takes two columns and no stage ({stage!r})")
+    table = crossed(run, *cross)
+    if html is not None:
+        crossed_page.write(table, html)
+    printed(table, json, lambda console: ranked.show_crossed(table, console))
 
 
 def _stdin() -> Any:

@@ -192,3 +192,28 @@ def _said(done: dict[str, Any], out: str, json: bool) -> None:
     size = f"{mb(done['bytes'])} MB in {done['files']:,} files"
     line = f"{done['documents']:,} documents, {done['tokens']:,} tokens, {size} -> {out}"
     printed(done, json, lambda console: console.print(line, markup=False, soft_wrap=True))
+
+
+@app.command()
+def split(
+    at: Run,
+    out: Annotated[str, typer.Argument(help="A new folder.")],
+    by: Annotated[str, typer.Option("--by", help="A column of the run whose buckets are the domains.")],
+    edges: Annotated[str | None, typer.Option(help="Where buckets of scores part: 0.3,0.7.")] = None,
+    within: Annotated[
+        bool, typer.Option("--within", help="Domains are a document's own and its bucket: web/high.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """The tokens of a run by the buckets of a column, as a folder whose domains are the buckets.
+
+    Example: winnow split runs/clean by-level --by level
+    """
+    from mixtures.buckets import Buckets
+    from pipeline.finished import Finished
+    from pipeline.splitting import split as parted
+    from pipeline.stock import edges_of
+
+    done = parted(Finished.at(at), out, Buckets(column=by, edges=edges_of(edges)), within)
+    line = f"{done['documents']:,} documents, {done['tokens']:,} tokens in {len(done['domains']):,} domains -> {out}"
+    printed(done, json, lambda console: console.print(line, markup=False, soft_wrap=True))

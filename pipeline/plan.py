@@ -41,7 +41,7 @@ class Step:
     folder: str  # of a stage that runs while reading a name for its time alone: its columns lie with the documents
     parts: dict[str, Any]
     stage: Stage | None = None
-    turn: int = 0  # the pass over text that it belongs to: one more after each Global stage that rewrites
+    turn: int = 0  # the pass over text that it belongs to: one more after a Global stage that rewrites, or is read from
 
     @property
     def fingerprint(self) -> str:
@@ -88,7 +88,9 @@ class Plan:
 
     @cached_property
     def passes(self) -> list["Pass"]:
-        """Passes over text, in order; one, and one more after each Global stage that rewrites."""
+        """Passes over text, in order; one, and one more behind each Global stage that rewrites or whose columns later
+        stages read.
+        """
         turns = range(max((step.turn for step in self.judged), default=0) + 1)
         return [Pass(turn, [step for step in self.steps if step.turn == turn]) for turn in turns]
 
@@ -159,7 +161,10 @@ def _steps(recipe: Recipe, inputs: dict[str, str]) -> list[Step]:
     seen = fingerprint(first)  # what a document's own columns depend on, apart from the document
     all_before = fingerprint(first | {"inputs": content})  # what a verdict over all documents depends on
     turn = 0
+    laid: set[str] = set()  # columns that Global stages of this turn lay, which its own pass does not have
     for number, (name, stage) in enumerate(zip(names(recipe), recipe.stages, strict=True), len(fused) + 1):
+        if not laid.isdisjoint(stage.reads):  # what is measured by them hangs on all documents
+            turn, seen, laid = turn + 1, all_before, set()
         parts = _parts(stage)
         own = parts | {"before": seen}
         if isinstance(stage, Global):
@@ -172,8 +177,9 @@ def _steps(recipe: Recipe, inputs: dict[str, str]) -> list[Step]:
                 joined |= {"order": fingerprint({"order": list(inputs)})}
             all_before = fingerprint(joined)
             steps.append(Step(name, "global", f"{number:02d}-{name}-{all_before}", joined, stage, turn))
+            laid |= set(stage.adds)
             if stage.rewrites:  # from here on what a document is measured as hangs on all others
-                turn, seen = turn + 1, all_before
+                turn, seen, laid = turn + 1, all_before, set()
         else:
             seen = fingerprint(own)
             all_before = fingerprint(parts | {"before": all_before})

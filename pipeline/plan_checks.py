@@ -70,6 +70,9 @@ def check_pages(recipe: Recipe, found: Sequence[Unit]) -> None:
     pages = [number for number, source in enumerate(recipe.sources) if source.html_field is not None]
     if pages and not readers:
         raise RecipeError(f"sources[{pages[0]}].html_field: it names {NO_EXTRACT}")
+    files = [unit.source for unit in found if FORMATS[unit.format].pages]
+    if files and not readers:
+        raise RecipeError(f"sources[{files[0]}]: it holds {NO_EXTRACT}")
     if readers and not pages and all(FORMATS[unit.format].fields for unit in found):
         raise no_pages(readers[0])
 

@@ -79,12 +79,37 @@ class Recipe:
         """Home is filled in, lists become tuples and whole MB floats: equal recipes compare and print so.
 
         Stages up to the last that reads pages run while reading, wherever they were named: pages are never at rest.
+        Behind each stage stand those that it brings along; what stages that run while reading bring comes first.
         """
         fused = max((n for n, stage in enumerate(self.stages, 1) if HTML in stage.reads), default=0)
         object.__setattr__(self, "while_reading", (*self.while_reading, *self.stages[:fused]))
-        object.__setattr__(self, "stages", tuple(self.stages[fused:]))
+        object.__setattr__(self, "stages", _with_then(self.while_reading, self.stages[fused:]))
         object.__setattr__(self, "sources", tuple(map(_settled, self.sources)))
         object.__setattr__(self, "shard_mb", float(self.shard_mb))
+
+
+def _with_then(fused: Sequence[Stage], named: Sequence[Stage]) -> tuple[Stage, ...]:
+    """The stages with those that they bring along behind each, where they do not stand there already."""
+    queue, stages = _behind([one for stage in fused for one in stage.then], list(named)), list[Stage]()
+    while queue:
+        stages.append(queue.pop(0))
+        queue = _behind(stages[-1].then, queue)
+    return tuple(stages)
+
+
+def _behind(brought: Sequence[Stage], queue: list[Stage]) -> list[Stage]:
+    return queue if tuple(queue[: len(brought)]) == tuple(brought) else [*brought, *queue]
+
+
+def _own(recipe: Recipe) -> list[Stage]:
+    """The stages without those that others bring along: what a recipe has to name."""
+    skip = len([one for stage in recipe.while_reading for one in stage.then])
+    own: list[Stage] = []
+    for number, stage in enumerate(recipe.stages):
+        if number >= skip:
+            own.append(stage)
+        skip = max(skip, number + 1) + len(stage.then)
+    return own
 
 
 def _settled(source: Source) -> Source:
@@ -132,7 +157,7 @@ def dump(recipe: Recipe) -> str:
         "name": recipe.name,
         "sources": [_plain(source, "source") for source in recipe.sources],
         "while_reading": [_entry(stage) for stage in recipe.while_reading],
-        "stages": [_entry(stage) for stage in recipe.stages],
+        "stages": [_entry(stage) for stage in _own(recipe)],
         "tokens": recipe.tokens and _plain(recipe.tokens, "tokens"),
         "shard_mb": recipe.shard_mb,
     }

@@ -24,6 +24,7 @@ from pipeline.newest import Newest
 from pipeline.plan import Pass, Plan, Step, plan, remember, rewriting
 from pipeline.plan_checks import no_pages
 from pipeline.progress import Progress
+from pipeline.ranking import Ranking, rank
 from pipeline.reading import LayColumns, ReadUnit, marker
 from pipeline.recipe import Recipe
 from pipeline.repeating import repeat
@@ -32,9 +33,11 @@ from pipeline.report.figures import figures
 from pipeline.spent import Spent
 from pipeline.spooling import spooled
 from pipeline.tally import Tally, TallyShard, left_while_reading
+from pipeline.thresholds import laid_by
 from pipeline.tokenize import Tokenizer
 from stages.deduplication import Deduplication
 from stages.ordering import Place, places
+from stages.quantiles import Quantiles
 from stages.repeats import Repeats
 
 BATCH_ROWS = 1_024
@@ -206,8 +209,11 @@ class Run:
         stage = step.stage
         if isinstance(stage, Repeats):
             return repeat(Repetition(stage, **common, parts=partitions(int(size * stage.volume))), self.engine)
+        if isinstance(stage, Quantiles):
+            scorers = [laid_by(the_plan, step, column) for column in stage.scores]
+            return rank(Ranking(stage, **common), scorers, self.engine)
         if not isinstance(stage, Deduplication):
-            raise StageError(f"{step.name}: neither a Deduplication nor Repeats; no route runs such a Global stage")
+            raise StageError(f"{step.name}: no Deduplication, Repeats or Quantiles; no route runs such a Global stage")
         all_ = Comparison(
             stage,
             **common,

@@ -77,18 +77,20 @@ def _sized(
         if len(rows) == 0:
             continue  # as `tables` does
         table = next(tables)
-        _refuse_missing(column, table.schema)
+        refuse_missing(column, table.schema)
         if manifest is None or manifest_url is None:
             yield table[column], view.take(rows, [BYTES])[BYTES].to_numpy()
         else:
-            yield table[column], _tokens(rows, _of(manifest, view.name), manifest_url.rpartition("/")[0] or ".")
+            entries = entries_of(manifest, view.name)
+            yield table[column], tokens_of(rows, entries, manifest_url.rpartition("/")[0] or ".")
 
 
-def _of(manifest: Manifest, shard: str) -> list[ShardEntry]:
+def entries_of(manifest: Manifest, shard: str) -> list[ShardEntry]:
+    """The token shards of a corpus shard."""
     return [entry for entry in manifest.shards if entry.source == shard]
 
 
-def _tokens(rows: np.ndarray, entries: Sequence[ShardEntry], folder: str) -> np.ndarray:
+def tokens_of(rows: np.ndarray, entries: Sequence[ShardEntry], folder: str) -> np.ndarray:
     """Tokens of the documents at these rows (ascending) of a corpus shard: int64 [N]."""
     tokens = np.zeros(len(rows), np.int64)
     for entry in entries:
@@ -98,7 +100,8 @@ def _tokens(rows: np.ndarray, entries: Sequence[ShardEntry], folder: str) -> np.
     return tokens
 
 
-def _refuse_missing(column: str, schema: pa.Schema) -> None:
+def refuse_missing(column: str, schema: pa.Schema) -> None:
+    """RecipeError where documents have no such column; it names those that can part them."""
     if column not in schema.names:
         fit = [field.name for field in schema if is_bucketed(field.type) or is_number(field.type)]
         raise RecipeError(f"--by {column}: documents of this run have no such column. There are: {', '.join(fit)}")
@@ -110,10 +113,11 @@ def stocked(
     """What there is at a place: tokens by domain, or by the buckets of a column. Raises RecipeError or ShardError."""
     if edges is not None and by is None:
         raise RecipeError("--edges: they part the scores of a column; name it with --by")
-    return Stock.of(at).inventory(None if by is None else Buckets(column=by, edges=_edges(edges)), bytes_per_token)
+    return Stock.of(at).inventory(None if by is None else Buckets(column=by, edges=edges_of(edges)), bytes_per_token)
 
 
-def _edges(said: str | None) -> tuple[float, ...]:
+def edges_of(said: str | None) -> tuple[float, ...]:
+    """Edges as the command line has them: 0.3,0.7. RecipeError where they are no numbers."""
     try:
         return () if said is None else tuple(float(edge) for edge in said.split(","))
     except ValueError as error:

@@ -16,6 +16,7 @@ import random
 import sys
 import time
 import traceback
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,6 +37,17 @@ MOST_SECONDS, MOST_MB = 20.0, 1500
 
 _MOST_SEED = 200_000  # bytes
 _ROWS = [{"id": f"d{n}", "text": f"text {n} <b>x</b>", "url": None, "meta": {"a": [n]}} for n in range(20)]
+_PDF = b"""%PDF-1.4
+1 0 obj <</Type /Catalog /Pages 2 0 R>> endobj
+2 0 obj <</Type /Pages /Kids [3 0 R] /Count 1>> endobj
+3 0 obj <</Type /Page /Parent 2 0 R /MediaBox [0 0 300 300] /Contents 4 0 R
+/Resources <</Font <</F <</Type /Font /Subtype /Type1 /BaseFont /Helvetica>>>>>>>> endobj
+4 0 obj <</Length 39>> stream
+BT /F 12 Tf 20 200 Td (some text) Tj ET
+endstream endobj
+trailer <</Root 1 0 R /Size 5>>
+%%EOF
+"""
 _EVENTS = (
     b"\0",
     b"\xff",
@@ -99,9 +111,27 @@ def made() -> dict[str, bytes]:
         "a.arc": arc * 4,
         "a.ipynb": json.dumps({"cells": cells, "metadata": {}, "nbformat": 4}).encode(),
         "a.xml": wiki,
+        "a.epub": _book(),
+        "a.pdf": _PDF,
         "a.md": b"# A\n\ntext `code`\n\n```py\nx\n```\n",
         "a.tex": b"\\section{A} text $x^2$ \\begin{verbatim}y\\end{verbatim}\n",
     }
+
+
+def _book() -> bytes:
+    """An EPUB of one chapter."""
+    root = '<container><rootfiles><rootfile full-path="a.opf"/></rootfiles></container>'
+    package = (
+        '<package xmlns="http://www.idpf.org/2007/opf"><metadata/><manifest><item id="c" href="c.xhtml" '
+        'media-type="application/xhtml+xml"/></manifest><spine><itemref idref="c"/></spine></package>'
+    )
+    files = {"mimetype": "application/epub+zip", "META-INF/container.xml": root, "a.opf": package}
+    files["c.xhtml"] = "<html xmlns='http://www.w3.org/1999/xhtml'><body><h1>A</h1><p>text</p></body></html>"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as book:
+        for name, text in files.items():
+            book.writestr(zipfile.ZipInfo(name), text)  # of 1980, so that a case is the same bytes every day
+    return packed.getvalue()
 
 
 def seeds(folders: list[Path]) -> list[tuple[str, bytes]]:

@@ -55,6 +55,11 @@ class Stage:
         """Files whose content this stage goes by (word lists, models): part of its identity like its settings."""
         return ()
 
+    @property
+    def then(self) -> "tuple[Stage, ...]":
+        """Stages that a recipe which names this one has behind it as well, such as the quota of a scorer's scores."""
+        return ()
+
     def settings(self) -> dict[str, Any]:
         """The settings as plain values, in the order of the fields."""
         return asdict(self)
@@ -107,8 +112,9 @@ class Global(Stage, ABC):
     """A stage that compares documents: `emit` in the pass, then maps over parts with files between.
 
     Rows travel; documents do not. Every step sees one partition, sorted, so that no result depends on how
-    many workers there are or which came first. What follows `emit` is said by the kinds of Global stages: those
-    that drop documents (stages/deduplication.py) and those that cut pieces out of them (stages/repeats.py).
+    many workers there are or which came first. What follows `emit` is said by the kinds of Global stages: those that
+    drop duplicates (stages/deduplication.py), that cut pieces out of documents (stages/repeats.py), and that go by
+    where documents rank (stages/quantiles.py).
     """
 
     judging: ClassVar[tuple[str, ...]] = ()  # settings that the last step alone reads: what was emitted outlives them

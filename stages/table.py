@@ -3,9 +3,11 @@
 from stages.bad_words import BadWords
 from stages.base import Stage
 from stages.bloom import NgramBloom
+from stages.buckets import Buckets
 from stages.c4 import C4
 from stages.code import Code
 from stages.data_juicer import DataJuicer
+from stages.decontaminate import Decontaminate
 from stages.exact import Exact
 from stages.extract import Extract
 from stages.fineweb import FineWeb
@@ -18,6 +20,8 @@ from stages.minhash import MinHash
 from stages.nemo import Nemo
 from stages.paragraphs import Lines, Paragraphs
 from stages.pii import Pii
+from stages.quality import Quality
+from stages.quota import Quota
 from stages.redpajama import RedPajama
 from stages.refinedweb import RefinedWeb
 from stages.repair import Repair
@@ -26,9 +30,9 @@ from stages.url import UrlRules
 
 LOCAL: tuple[type[Stage], ...] = (
     Extract, UrlRules, Language, Repair, GopherRepetition, GopherQuality, C4, FineWeb, RefinedWeb, Madlad, Nemo,
-    DataJuicer, RedPajama, Code, BadWords, Pii, Datatrove,
+    DataJuicer, RedPajama, Code, BadWords, Pii, Quality, Decontaminate, Datatrove,
 )  # fmt: skip
-GLOBAL: tuple[type[Stage], ...] = (Exact, MinHash, Paragraphs, Lines, Substring, NgramBloom)
+GLOBAL: tuple[type[Stage], ...] = (Exact, MinHash, Paragraphs, Lines, Substring, NgramBloom, Quota, Buckets)
 
 TABLE: dict[str, type[Stage]] = {stage.name: stage for stage in (*LOCAL, *GLOBAL)}
 """Every stage by its name, those that judge a document alone first, about in the order of a recipe."""

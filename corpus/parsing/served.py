@@ -1,4 +1,4 @@
-"""The child's side: what a parser of this folder makes of a file, as JSON: the record, or the cause why there is none."""
+"""The child's side: what a parser of this folder makes of a file, as JSON: the record, or why there is none."""
 
 from importlib import import_module
 

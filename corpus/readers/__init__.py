@@ -44,11 +44,12 @@ class Format(NamedTuple):
     fields: bool = True  # its records have named fields, `html_field` among them
     packed: bool = True  # a suffix of a compression (corpus/streams.py) may follow
     lays_pages: bool = False  # makes HTML and CHARSET of `html_field` itself, say from bytes of unknown charset
+    pages: bool = False  # every document is a page: known before anything is read
     refuse: Callable[[Source], None] = _nothing  # RecipeError for settings that this format cannot have
 
 
 FORMATS = {
-    "html": Format(html.records, html.SUFFIXES, cutting.bunches, fields=False, refuse=html.refuse),
+    "html": Format(html.records, html.SUFFIXES, cutting.bunches, fields=False, pages=True, refuse=html.refuse),
     "jsonl": Format(jsonl.records, jsonl.SUFFIXES, cutting.ranges),
     "parquet": Format(parquet.records, parquet.SUFFIXES, cutting.row_groups, packed=False, lays_pages=True),
     "warc": Format(warc.records, warc.SUFFIXES, warc_cutting.members, fields=False, refuse=warc.refuse),

@@ -8,7 +8,8 @@ end at records.
 from collections.abc import Iterator
 
 from corpus.errors import SourceError
-from corpus.readers.archives import Record, records
+from corpus.readers.archive_record import Record
+from corpus.readers.archives import records
 from corpus.readers.heads import NO_FIELDS
 from corpus.readers.members import Members, Stretch, packing, plain
 from corpus.source import Extent

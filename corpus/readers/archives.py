@@ -7,10 +7,10 @@ begins with a head before the length is reached, that record is bad, and reading
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
+from corpus.readers.archive_record import Record, alone
 from corpus.readers.base import SAMPLE_BYTES, longer_than
-from corpus.readers.heads import MOST_HEAD, NO_FIELDS, Fields, Head, begins, head, next_head
+from corpus.readers.heads import MOST_HEAD, NO_FIELDS, Head, begins, head, next_head
 from corpus.readers.members import Stretch
 
 OPENING = 1 << 16
@@ -24,33 +24,21 @@ Stretches = Callable[[int, int], Iterator[Stretch]]
 """What a place, (member, decompressed bytes of it), is followed by."""
 
 
-class Record(NamedTuple):
-    """A record, or a place where one should be. Its bytes are there until the next one is asked for."""
-
-    member: int  # offset in the file of the member it begins in; 0 in a file that is one stream
-    inner: int  # decompressed bytes of that member before the record
-    named: Fields  # of its head; of an ARC the same in the names of WARC
-    arc: bool
-    data: bytes | bytearray
-    begin: int  # of its block in `data`
-    end: int
-    cause: str | None = None  # why it cannot be used
-    too_long: bool = False  # then `data` is its opening
-
-    def block(self, begin: int = 0, end: int | None = None) -> bytes:
-        """A part of its block, copied."""
-        until = self.end if end is None else min(self.end, self.begin + end)
-        return bytes(memoryview(self.data)[self.begin + begin : until])
-
-
 def records(stretches: Stretches, start: int, limit_mb: float, ends: Callable[[Stretch], bool]) -> Iterator[Record]:
     """The records from a place on.
 
     ends: asked at each member that begins with a head (of a plain file at its beginning only); True ends it all.
     """
-    walls = _Walls(stretches, start, ends)
-    while (segment := walls.next()) is not None:
-        yield from _records(segment, walls, limit_mb)
+    walls, limit = _Walls(stretches, start, ends), int(limit_mb * 1e6)
+    while True:
+        if (record := walls.alone(limit)) is not None:
+            yield record
+            del record  # its memory is the next one's
+            walls.step()
+        elif (segment := walls.next()) is not None:
+            yield from _records(segment, walls, limit_mb)
+        else:
+            return
 
 
 class _Walls:
@@ -62,6 +50,21 @@ class _Walls:
         self._pending = next(self._stretches, None)
         self.believing = True  # that the length of a record too long to be held is true
         self.arc: bool | None = None  # what the first record was
+
+    def alone(self, most: int) -> Record | None:
+        """The next member's record where it is the ordinary one; the rest of this file is for the others."""
+        first = self._pending
+        if first is None or not first.whole or (record := alone(first.member, first.data, most)) is None:
+            return None
+        if self._ends(first):
+            return None
+        self.arc = bool(self.arc)
+        self._pending = None
+        return record
+
+    def step(self) -> None:
+        """Behind the record that was `alone`, once it is done with."""
+        self._pending = next(self._stretches, None)
 
     def next(self) -> "_Segment | None":
         first = self._pending

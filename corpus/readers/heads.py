@@ -17,27 +17,28 @@ _ARC_SCHEME = re.compile(rb"[a-z][a-z0-9+.-]{1,15}:")
 _ARC_NEXT = re.compile(rb"\n(?=[a-z][a-z0-9+.-]{1,15}:[^\r\n]{3,16000} [^ \r\n]{1,20}\r?\n)")
 _ARC_MIDDLE = re.compile(rb" ([0-9a-fA-F.:]{2,45}|-) (\d{8,20}) ")  # an address and a date: URLs may hold blanks
 _BLANK = re.compile(rb"\n\r{0,2}\n")
-_FOLD = re.compile(rb"\r?\n[ \t]+")
+_FOLD, _FOLDED = re.compile(rb"\r?\n[ \t]+"), re.compile(rb"\n[ \t]")
 _NUMBER = re.compile(rb"\d{1,15}")
 
 
 class Fields:
     """`Name: value` lines, looked up by lower-case name: the first of a name; folded lines are joined.
 
-    Looking up takes 0.5 us and a head needs three to seven; parsing it whole into a dict takes 10 us.
+    Looking up takes 0.4 us and a head needs three to seven; parsing it whole into a dict takes 10 us.
     """
 
     __slots__ = ("_lower", "_raw")
 
     def __init__(self, raw: bytes) -> None:
-        if b"\n " in raw or b"\n\t" in raw:
+        """raw: the lines, with the newline before them or without."""
+        if _FOLDED.search(raw):
             raw = _FOLD.sub(b" ", raw)
-        self._raw = b"\n" + raw
+        self._raw = raw if raw.startswith(b"\n") else b"\n" + raw
         self._lower = self._raw.lower()
 
     def get(self, name: bytes, default: bytes = b"") -> bytes:
         """The value without the blanks around it; `default` where no line has the name."""
-        begin = self._lower.find(b"\n" + name + b":")
+        begin = self._lower.find(b"\n%b:" % name)
         if begin < 0:
             return default
         begin += len(name) + 2
@@ -73,7 +74,8 @@ def head(data: bytes | bytearray, at: int, unbroken: int = 0) -> Head | None:
     end = blank_line(data, max(opening.end() - 1, unbroken), at + MOST_HEAD)
     if end is None:
         return None
-    named = Fields(bytes(memoryview(data)[opening.end() : end]))
+    lines = slice(opening.end() - 1, end)
+    named = Fields(data[lines] if isinstance(data, bytes) else bytes(memoryview(data)[lines]))
     return Head(end - at, named, number(named.get(b"content-length")), False)
 
 

@@ -7,6 +7,7 @@ leave its header as it was, so a body that shows no sign of a coding is taken as
 import re
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import brotli
@@ -45,24 +46,30 @@ def response(block: bytes) -> Response | None:
     return Response(int(line[1]), Fields(head), end if end is not None else len(block))
 
 
+@lru_cache(maxsize=1024)  # a few values are nearly all of them: 0.1 us, not 0.4
 def media_type(value: bytes) -> str:
     """`text/html` of `text/html; charset=x`; "" where it is none."""
     found = _MEDIA.match(value.strip().lower())
     return found[0].decode() if found else ""
 
 
+@lru_cache(maxsize=1024)
 def charset(value: bytes) -> str | None:
     """The charset that a Content-Type names, as it is written."""
     found = _CHARSET.search(value)
     return found[1].decode("ascii", "replace") if found else None
 
 
-def body(named: Fields, raw: bytes, limit_mb: float) -> bytes:
-    """The body, decoded. Raises Fault where it is damaged, or longer than the limit."""
+def body(named: Fields, stored: bytes | memoryview, limit_mb: float) -> bytes | memoryview:
+    """The body, decoded; as it was given where nothing has to come off.
+
+    Raises Fault where it is damaged, or longer than the limit.
+    """
     transfer = named.get(b"transfer-encoding")
-    given = named.get(b"content-encoding") + b"," + transfer
-    if given == b",":
-        return raw
+    encoding = named.get(b"content-encoding")
+    if not encoding and not transfer:
+        return stored
+    raw, given = bytes(stored), encoding + b"," + transfer
     if b"chunked" in transfer.lower():
         raw = dechunked(raw)
     codings = [name for word in given.lower().split(b",") if (name := word.strip().removeprefix(b"x-")) in _CODINGS]

@@ -14,6 +14,7 @@ from isal import isal_zlib
 
 from corpus.readers.feed import FEED, Feed
 from corpus.readers.heads import begins
+from corpus.readers.whole_members import WholeMembers
 from corpus.streams import SourceFile
 
 Packing = Literal["gzip", "zstd", "lz4"]
@@ -55,6 +56,7 @@ class Stretch(NamedTuple):
     inner: int  # decompressed bytes of the member before these
     data: bytes
     cause: str | None = None
+    whole: bool = False  # these are all bytes of the member
 
 
 class _Decompressor(Protocol):
@@ -93,10 +95,14 @@ class Members:
                 yield stretch._replace(inner=inner, data=stretch.data[gone:])
 
     def _all(self, start: int) -> Iterator[Stretch]:
-        feed = Feed(self._file, start)
-        while len(feed.ahead(1)):
+        feed, wholes, gzipped = Feed(self._file, start), WholeMembers(), self.packing == "gzip"
+        while len(opening := feed.ahead(8)):
             cause, at = None, feed.position
-            if self._is_member(feed.ahead(8)):
+            if opening.startswith(GZIP) and gzipped and (data := wholes.next(feed)) is not None:
+                if data:
+                    yield Stretch(at, 0, data, None, True)
+                del data  # its memory, still in the cache, is the next member's
+            elif self._is_member(opening):
                 for stretch in self.member(feed):
                     yield stretch
                     cause = stretch.cause

@@ -22,7 +22,7 @@ class Supervised:
     """`parse` as a method; a context that ends the child. The child starts with the first file."""
 
     def __init__(self, parser: str, seconds: float, megabytes: int) -> None:
-        """parser: a file of corpus/parsing. seconds: processor time for one file. megabytes: what the child may hold."""
+        """parser: a file of corpus/parsing. seconds: processor time for one file. megabytes: of memory."""
         work = Work("corpus.parsing.served", "record", parser, seconds, _CLOCK * seconds, megabytes * 1_000_000)
         self._supervisor = Supervisor(work)
         self._causes = {

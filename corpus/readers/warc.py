@@ -17,11 +17,12 @@ from collections.abc import Iterator
 from resiliparse.parse.encoding import map_encoding_to_html5
 
 from corpus.errors import RecipeError
-from corpus.readers import http
+from corpus.readers.archive_record import Record
 from corpus.readers.archive_units import Archive
-from corpus.readers.archives import OPENING, Record
+from corpus.readers.archives import OPENING
 from corpus.readers.base import NOT_UTF8, NUL, Fault, nearest
-from corpus.readers.pages import Pages
+from corpus.readers.http import Response, body, charset, media_type, response
+from corpus.readers.pages import Body, Pages
 from corpus.source import Read, Source, Unit
 
 SUFFIXES = (".warc", ".wet", ".arc", ".warc.lz4", ".arc.lz4")
@@ -42,9 +43,8 @@ HEADERS = (*_NAMED, "warc:<Header>")
 FIELDS = (*_NAMED, *_OF_CONTENT, "warc:<Header>", "http:<Header>")
 """What `fields`, `id_field` and `domain_field` may name."""
 
-_TYPES = frozenset(
-    {b"warcinfo", b"response", b"resource", b"request", b"metadata", b"revisit", b"conversion", b"continuation"}
-)
+_DOCUMENTS = ("response", "resource", "conversion")
+_TYPES = {name.encode(): name for name in (*_DOCUMENTS, "warcinfo", "request", "metadata", "revisit", "continuation")}
 _SHORT = 1 << 12  # bytes that most heads of responses fit in
 _MOST_KINDS = 1000  # of skipped records in a unit: media types are what servers say they are
 _ARC_DATE = re.compile(rb"\A(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)\Z")
@@ -60,30 +60,30 @@ class Content:
     def __init__(self, record: Record) -> None:
         """Raises Skip where it is no document, Fault where it is damaged."""
         self.record, self.named = record, record.named
-        self.response: http.Response | None = None
+        self.response: Response | None = None
+        kind = _judged(record)
         self.type = record.named.get(_TYPE)
-        _judge(record)
-        if _is_response(record):
+        if _is_response(record, kind, self.type):
             self._open()
-        self.media = http.media_type(self.type)
+        self.media = media_type(self.type)
         if self.media not in PAGES and self.media != PLAIN:
             raise Skip(self.media or "no media type")
 
     def _open(self) -> None:
-        self.response = http.response(self.record.block(0, _SHORT))
+        self.response = response(self.record.block(0, _SHORT))
         if self.response is None or self.response.body >= _SHORT:
-            self.response = http.response(self.record.block(0, OPENING))
+            self.response = response(self.record.block(0, OPENING))
         if self.response is None:
             raise Fault("no HTTP response: it begins with no status line")
         if not 200 <= self.response.status < 300:
             raise Skip(f"status {self.response.status}")
         self.type = self.response.named.get(_TYPE) or self.named.get(b"warc-identified-payload-type")
 
-    def body(self, limit_mb: float) -> bytes:
+    def body(self, limit_mb: float) -> bytes | memoryview:
         """Its bytes as the server meant them. Raises Fault."""
         if self.response is None:
-            return self.record.block()
-        return http.body(self.response.named, self.record.block(self.response.body), limit_mb)
+            return self.record.view(0)
+        return body(self.response.named, self.record.view(self.response.body), limit_mb)
 
     def field(self, name: str) -> str | None:
         """One of FIELDS, null where the record has none."""
@@ -142,12 +142,17 @@ def records(unit: Unit, source: Source) -> Iterator[Read]:
     for extent in unit.extents:
         archive = Archive(extent, source.max_record_mb)
         for record in archive:
+            if record.cause is None and (kind := kind_of(record)) not in _DOCUMENTS:
+                piece.skip(kind)  # two in three records of a crawl
+                del record
+                continue
             try:
                 piece.add_page(*_row(record, archive, source), record.end - record.begin)
             except Skip as skip:
                 piece.skip(kinds(str(skip)))
             except Fault as fault:
                 piece.add_bad(extent.name, archive.offset(record), fault.cause, record.block(0, 200))
+            del record  # its memory is the next one's
             if piece.full:
                 yield piece.take()
     if piece:
@@ -169,19 +174,19 @@ class Kinds:
         return kind
 
 
-def _row(record: Record, archive: Archive, source: Source) -> tuple[tuple[str | None, ...], bytes | None, str | None]:
+def _row(record: Record, archive: Archive, source: Source) -> tuple[tuple[str | None, ...], Body, str | None]:
     """Id, text, domain and fields; then the page and its charset. Raises Skip or Fault."""
     if record.cause and not record.too_long:
         raise Fault(record.cause)
     content = Content(record)
     if record.cause:
         raise Fault(record.cause)
-    body, charset = content.body(source.max_record_mb), http.charset(content.type)
+    page, encoding = content.body(source.max_record_mb), charset(content.type)
     is_text = content.media == PLAIN
-    text = decoded(body, charset) if is_text else ""
+    text = decoded(page, encoding) if is_text else ""
     fields = [content.field(name) for name in source.fields]
     row = (identity(content, archive, source), text, domain(content, source), *fields)
-    return (row, None, None) if is_text else (row, body, charset)
+    return (row, None, None) if is_text else (row, page, encoding)
 
 
 def identity(content: Content, archive: Archive, source: Source) -> str:
@@ -205,12 +210,12 @@ def _asked(content: Content, name: str, purpose: str) -> str:
     return value
 
 
-def decoded(raw: bytes, charset: str | None) -> str:
+def decoded(raw: bytes | memoryview, charset: str | None) -> str:
     """Plain text in the charset it declares, in UTF-8 where that is none. Raises Fault."""
     label = map_encoding_to_html5(charset, False) if charset else None
     for encoding in dict.fromkeys((label or "utf-8", "utf-8")):
         try:
-            text = raw.decode(encoding)
+            text = str(raw, encoding)
         except (UnicodeDecodeError, LookupError):
             continue
         if "\0" in text:
@@ -219,29 +224,28 @@ def decoded(raw: bytes, charset: str | None) -> str:
     raise Fault(NOT_UTF8 if label in (None, "utf-8") else f"neither {label} nor UTF-8, though declared so")
 
 
-def _judge(record: Record) -> None:
-    """Skip for types of records that are no documents."""
+def _judged(record: Record) -> str:
+    """The type of the record; Skip where it is none that documents have."""
     kind = kind_of(record)
-    if kind not in ("response", "resource", "conversion"):
+    if kind not in _DOCUMENTS:
         raise Skip(kind)
     if record.named.get(b"warc-segment-number"):
         raise Skip("continuation")  # the first part of one: no part is a document
+    return kind
 
 
 def kind_of(record: Record) -> str:
     """The type of the record, as WARC names them."""
     if record.arc:
         return "warcinfo" if record.named.get(_URL).startswith(b"filedesc:") else "response"
-    kind = record.named.get(b"warc-type").lower()
-    return kind.decode() if kind in _TYPES else "unknown type"
+    return _TYPES.get(record.named.get(b"warc-type").lower(), "unknown type")
 
 
-def _is_response(record: Record) -> bool:
+def _is_response(record: Record, kind: str, content_type: bytes) -> bool:
     """True where the block is HTTP. Of another protocol (dns, ftp) it is what its Content-Type says."""
     if record.arc:
         return record.named.get(_URL)[:4].lower() == b"http"
-    media = http.media_type(record.named.get(_TYPE))
-    return kind_of(record) == "response" and media in ("application/http", "")
+    return kind == "response" and media_type(content_type) in ("application/http", "")
 
 
 def text_of(value: bytes | None) -> str | None:

@@ -22,7 +22,6 @@ import pyarrow as pa
 
 from corpus.documents import Batch
 from corpus.words import Tokens
-from stages.measures import datatrove_grams
 from stages.measures.base import Measure, Rows, once, per
 from stages.measures.copies import (
     Copies,
@@ -34,6 +33,7 @@ from stages.measures.copies import (
     stripped_lines,
     stripped_paragraphs,
 )
+from stages.measures.datatrove_grams import shares as datatrove_shares
 from stages.measures.ngrams import DCLM, DOLMA, NEMO, PAPER, SIZES, Grams, hashed, joined_by_space, shares
 from stages.shingles import characters
 from stages.splitting import tokens
@@ -83,7 +83,7 @@ def _split(batch: Batch, dialect: str) -> Tokens:
 
 def _walked(batch: Batch, dialect: str, split: Tokens) -> np.ndarray:
     if dialect == "datatrove":
-        return datatrove_grams.shares(batch.utf8[1], split, text_characters(batch))
+        return datatrove_shares(batch.utf8[1], split, text_characters(batch))
     data, nothing = batch.utf8[1], np.zeros(len(split.starts), np.bool_)
     if dialect == "paper":  # words whatever their case, as everywhere in the paper's reading
         values, chars = batch.words.hashes, batch.words.chars.astype(np.int64)

@@ -1,5 +1,7 @@
 """The command line's contract: exit codes, refusals, signals, pipes, and every documented command."""
 
+import gzip
+import html
 import json
 import os
 import re
@@ -16,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tests.corpus.archive_files import page
 from tests.e2e.runs import ROOT, corpus, environment, recipe, start, winnow, winnow_json
 from tests.laws.corpora import planted
 
@@ -298,6 +301,10 @@ def workplace(tmp_path_factory):
     book = pq.read_table(inputs / "c.parquet").rename_columns({"text": "content", "domain": "genre"})
     pq.write_table(book, folder / "books" / "a.parquet")
     shutil.copy(__file__, folder / "src" / "a.py")
+    told = [path.read_text().split("\n\n") for path in sorted((ROOT / "docs" / "decisions").glob("*.md"))]
+    bodies = ["".join(f"<p>{html.escape(part)}</p>" for part in parts).encode() for parts in told]
+    records = b"".join(gzip.compress(page(n, body)) for n, body in enumerate(bodies))
+    (folder / "data" / "web" / "crawl.warc.gz").write_bytes(records)
     sizes = [(10**n, 2 * 10**m) for n in (7, 8, 9) for m in (9, 10, 11)]
     table = [f"{n},{d},{1.8 + 480 / n**0.35 + 2100 / d**0.37}\n" for n, d in sizes]
     (folder / "runs.csv").write_text("params,tokens,loss\n" + "".join(table))
@@ -306,10 +313,21 @@ def workplace(tmp_path_factory):
     shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pipeline "$@"\n')
     shim.chmod(0o755)
     shell(folder, "winnow run recipes/tiny.yaml --at runs/tiny --workers 1")
+    clean = yaml.safe_load((folder / "recipes" / "tiny.yaml").read_text())
+    ranked = [
+        {"buckets": {"columns": ["mean_word_length"]}},
+        {"quota": {"column": "mean_word_length", "keep_share": 0.9}},
+    ]
+    kept = ["gopher_quality", {"decontaminate": {"against": f"{ROOT}/tests/laws/evals.jsonl"}}, *ranked]
+    clean |= {"stages": kept, "tokens": {"vocab": 400}}
+    (folder / "clean.yaml").write_text(yaml.safe_dump(clean))
+    shell(folder, "winnow run clean.yaml --at runs/clean --workers 1")
     shell(folder, "winnow tokenizer train runs/tiny tokenizer.json --vocab 400")
     shell(folder, "winnow mix proportional runs/tiny --out mixture.json")
     for month in ("may", "june"):
         shell(folder, f"winnow index make runs/tiny index/{month}")
+    classes = "--class good=data/web/a.jsonl --class rest=data/web/c.parquet"
+    shell(folder, f"winnow classify train quality.bin {classes} --dim 8 --buckets 2000")
     return folder
 
 
@@ -331,6 +349,7 @@ SMALL = {
     "--params 1B": "--params 1B --most-epochs 10000000",
     "web=0.6,code=0.4": "web=1",
     "Github=code": "Github=web",
+    "--dim 8": "--dim 8 --buckets 2000 --overwrite",
 }
 """The run in runs/tiny has 12,000 tokens of one domain."""
 
@@ -362,7 +381,7 @@ def test_the_readme_runs_from_its_recipe_to_its_export(workplace, tmp_path):
     recipes = [block.split("\n\n")[0] for block in blocks if block.startswith("name:")]
     assert bool(shown) == bool(recipes) == (ROOT / "README.md").exists()
     for recipe_text in recipes:
-        (name,) = {found for command in shown for found in re.findall(r"\S+\.yaml", command)}
+        (name,) = {found for command in shown for found in re.findall(r"(?<!\S)[\w-]+\.yaml", command)}
         (folder / name).write_text(recipe_text)
     for command in shown:
         shell(folder, made_small(command))

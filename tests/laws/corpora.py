@@ -20,6 +20,10 @@ ODD += ["naïve café", "é"]
 
 SETTINGS = {
     "bad_words": {"lists": str(Path(__file__).parent / "words")},
+    "quality": {"model": str(Path(__file__).parent / "quality.bin"), "label": "hq", "least": 0.5},
+    "quota": {"column": "url"},  # text that is no number is no score, so the laws need no column of their own
+    "buckets": {"columns": ("url",)},
+    "decontaminate": {"against": str(Path(__file__).parent / "evals.jsonl")},
     "datatrove": {"block": "filters.C4QualityFilter", "options": {"min_num_sentences": -1}},
 }
 """What a stage needs to be made where its defaults are not enough."""

@@ -5,8 +5,8 @@ import subprocess
 import sys
 import time
 
-from pipeline.memory import keep_pages, peak_rss_mb
 from corpus.supervision import CPU, Supervisor, Work
+from pipeline.memory import keep_pages, peak_rss_mb
 from pipeline.spent import Stopwatch, added
 
 

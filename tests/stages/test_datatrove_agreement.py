@@ -9,12 +9,12 @@ import random
 import numpy as np
 import pyarrow as pa
 import pytest
-from corpus_texts import sample
 from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus.documents import DROP, VALUE, Batch
 from corpus.words import Tokens
+from scripts.corpus_texts import sample
 from stages import c4, c4_lines, fineweb, gopher_quality, gopher_repetition, splitting
 from stages.c4_sentences import spacy_sentences
 from stages.line_edits import lines

@@ -3,7 +3,6 @@
 import gzip
 import random
 import time
-import unicodedata
 from collections import defaultdict
 from itertools import pairwise
 
@@ -14,15 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.classes import folds
 from corpus.documents import Batch
 from corpus.errors import RecipeError
+from scripts.brute_ngrams import brute
+from scripts.corpus_texts import sample
 from stages.decontaminate import Decontaminate
 from stages.decontamination.gpt3 import lengths
 from stages.decontamination.items import MOST_ITEM, Fields, items
-from stages.decontamination.ngram_index import found, gram_hash, index, measured
+from stages.decontamination.ngram_index import gram_hash, index, measured
+from stages.decontamination.ngram_walk import found
 from tests.laws.corpora import WORDS, prose
-from tests.stages.corpus_texts import sample
 
 LETTERS = [f"{a}{b}" for a in "abcdefgh" for b in "xyz"]
 
@@ -43,39 +43,6 @@ def batch(texts):
 def judged(texts, **asked_for):
     stage, rows = Decontaminate(**asked_for), batch(texts)
     return stage.checked(stage.annotate(rows), len(rows)).to_pylist()
-
-
-def folded(text):
-    """The words of a text as strings: where they are is the shared pass's business, what they are is written anew."""
-    one = batch([text])
-    offsets, data = one.utf8
-    raw = bytes(data[offsets[0] : offsets[1]])
-    spans = list(zip(one.words.starts.tolist(), one.words.ends.tolist(), strict=True))
-    read = [raw[a:b].decode() for a, b in spans]
-    fold = folds()
-    return ["".join(chr(fold[ord(c)]) for c in w if unicodedata.category(c) != "Cf") for w in read], spans
-
-
-def brute(texts, questions, n, least_words, most_items):
-    """(document, item) -> bytes that n-grams of the item cover; by sets of tuples of words."""
-    grams = defaultdict(set)
-    for item, question in enumerate(questions):
-        words = folded(question)[0]
-        size = min(n, len(words))
-        if size >= min(least_words, n):
-            for at in range(len(words) - size + 1):
-                grams[tuple(words[at : at + size])].add((item, len(words) < n))
-    grams = {gram: who for gram, who in grams.items() if len(who) <= most_items}
-    found = defaultdict(set)
-    sizes = {len(gram) for gram in grams}
-    for row, text in enumerate(texts):
-        words, spans = folded(text)
-        for size in sizes:
-            for at in range(len(words) - size + 1):
-                for item, whole in grams.get(tuple(words[at : at + size]), ()):
-                    if whole == (size < n):
-                        found[row, item].update(range(spans[at][0], spans[at + size - 1][1]))
-    return found
 
 
 def laid(rows):
@@ -355,7 +322,7 @@ def test_real_text_gives_what_brute_force_gives(data):
     against = str(data / "decontam" / "*.jsonl.gz")
     stage = Decontaminate(against=against)
     held = stage.loaded().items
-    texts = [text for some in sample(data / "corpus", 3).values() for text in some if len(text) < 50_000]
+    texts = [text for some in sample(data / "corpus", 3).values() for text in some if len(text) < 20_000]
     draw = random.Random(3)
     for n in range(0, len(texts), 10):
         item = draw.choice(held)

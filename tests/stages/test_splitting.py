@@ -5,12 +5,12 @@ import random
 import numpy as np
 import pyarrow as pa
 import pytest
-from corpus_texts import sample
 from hypothesis import given as property_of
 from hypothesis import settings
 from hypothesis import strategies as st
 
 from corpus.documents import Batch
+from scripts.corpus_texts import sample
 from stages import english
 from stages.splitting import Tokens, given, tokens
 

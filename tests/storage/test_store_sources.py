@@ -137,6 +137,15 @@ def ran(path, home):
         return Run(load(str(path)), Home(home), workforce, Silent())()["digest"]
 
 
+def test_a_run_on_s3_that_is_throttled_gives_the_digest_of_the_local_run(bucket, s3, hasty, tmp_path):
+    inputs = corpus(tmp_path / "in", 20)
+    uploaded(inputs, f"{bucket}/in")
+    here, there = (asked(tmp_path, name, folder) for name, folder in (("here", inputs), ("there", f"{bucket}/in")))
+    s3.troubles = [Trouble("PUT", 503, 2, after) for after in (5, 20)]
+    assert ran(there, f"{bucket}/run") == ran(here, str(tmp_path / "run"))
+
+
+@pytest.mark.slow  # 62 s on a busy machine
 def test_a_run_on_s3_gives_the_digest_of_the_local_run_also_when_it_was_killed(bucket, s3, tmp_path):
     inputs = corpus(tmp_path / "in", 160)
     uploaded(inputs, f"{bucket}/in")

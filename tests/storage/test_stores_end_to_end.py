@@ -32,13 +32,17 @@ def piped(content, *arguments):
     return done.returncode, json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow  # four processes: 66 s on a busy machine; what becomes of a pipe is in test_spooling.py
 def test_a_pipe_is_read_planned_and_gone_on_with(tmp_path):
     path, at = asked(tmp_path, "-"), tmp_path / "run"
     code, first = piped(LINES, "run", path, "--at", at, "--workers", 1)
     assert (code, first["documents"]["read"]) == (0, 50)
     assert winnow_json("plan", path, "--at", at)["done"]
     assert winnow_json("run", at / "recipe.yaml", "--at", at, "--workers", 1)["digest"] == first["digest"]
-    code, said = piped(b"", "run", path, "--at", at)
+
+
+def test_an_empty_pipe_is_said(tmp_path):
+    code, said = piped(b"", "run", asked(tmp_path, "-"), "--at", tmp_path / "run")
     assert (code, "is empty" in said["error"]["message"]) == (1, True)
 
 
@@ -66,6 +70,7 @@ def test_what_is_near_in_a_bucket_is_named(bucket):
         matched(Source(path="s3://no-such-bucket/*.jsonl"))
 
 
+@pytest.mark.slow
 def test_token_shards_of_sources_on_s3_have_the_digest_of_local_ones(bucket, tmp_path):
     """Units there are known by their ETag, here by a hash of their content: names differ, what is made does not."""
     inputs = corpus(tmp_path / "in", 120)

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from corpus.errors import SourceError
 from corpus.readers import records
-from corpus.source import Source
+from corpus.readers.archive_units import Archive
+from corpus.readers.whole_members import WholeMembers
+from corpus.source import Extent, Source
 from corpus.units import units
 from tests.corpus.archive_files import FILEDESC, PACKED, arc, http, page, warc
 
@@ -228,6 +230,57 @@ def test_a_file_that_got_shorter_since_it_was_planned_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:250_000])
     with pytest.raises(SourceError, match=r"a\.warc\.gz: 250,000 bytes, but 400,000"):
         list(records(cut[1], source))
+
+
+def listed(path):
+    """Everything a reader sees of an archive's records, in order."""
+    archive = Archive(Extent(str(path), path.name, 0, -1), 64)
+    return [(r.member, r.inner, r.arc, r.cause, r.too_long, r.block(), r.named.get(b"warc-record-id")) for r in archive]
+
+
+@settings(max_examples=60)
+@given(
+    blocks=st.lists(st.binary(max_size=300), min_size=1, max_size=12),
+    lengths=st.lists(st.integers(-5, 5) | st.just(10**9), max_size=2),
+    endings=st.sampled_from([b"", b"", b"\r\n", b"\r\n\r\n", b"x", b"\n\n"]),
+    together=st.integers(1, 3),
+    damage=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=2),
+)
+def test_members_opened_at_once_give_what_the_careful_way_gives(
+    tmp_path_factory, blocks, lengths, endings, together, damage
+):
+    lies = dict(zip(range(0, len(blocks), 3), lengths, strict=False))
+    raws = [
+        warc("resource", block, n, Content_Type="text/html", length=max(0, len(block) + lies.get(n, 0)))
+        + (endings if n % 4 == 1 else b"")
+        for n, block in enumerate(blocks)
+    ]
+    packed = [gzip.compress(b"".join(raws[n : n + together])) for n in range(0, len(raws), together)]
+    raw = bytearray(b"".join(packed))
+    for place, byte in damage:
+        raw[int(place * len(raw))] = byte
+    path = tmp_path_factory.mktemp("w") / "a.warc.gz"
+    path.write_bytes(raw)
+    at_once = listed(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WholeMembers, "next", lambda self, feed: None)
+        assert at_once == listed(path)
+
+
+@pytest.mark.parametrize("size", [10, 5_000, 70_000, 1_000_000, 4_100_000, 5_000_000])
+def test_members_of_any_size_are_read_to_their_last_byte(tmp_path, size):
+    pages = [noise(n, size) for n in range(3)] + [b"<p>" + bytes(size)]
+    (tmp_path / "a.warc.gz").write_bytes(b"".join(gzip.compress(page(n, one), 1) for n, one in enumerate(pages)))
+    rows, bad, _, _ = read(tmp_path / "a.warc.gz")
+    assert [row[1] for row in rows] == pages
+    assert bad == []
+
+
+def test_empty_members_are_nothing(tmp_path):
+    empty = gzip.compress(b"")
+    (tmp_path / "a.warc.gz").write_bytes(empty + gzip.compress(page(1)) + empty * 3 + gzip.compress(page(2)) + empty)
+    rows, bad, _, _ = read(tmp_path / "a.warc.gz")
+    assert (len(rows), bad) == (2, [])
 
 
 @given(
