@@ -22,7 +22,7 @@ VERSION = 2
 class Source:
     """One entry of a recipe's `sources`.
 
-    path: a file, a glob (`**` crosses folders) or a URL; several in a list.
+    path: a file, a glob (`**` crosses folders), a URL, or `-` for standard input; several in a list.
     format: a name of corpus/readers FORMATS; by the file's suffix where absent.
     domain: the name all its documents share, or domain_field: the field that holds it. Without either, "default".
     html_field: the field that holds a stored page; the stage `extract` makes its text.
@@ -76,7 +76,8 @@ class Unit:
 
 
 class Bad(NamedTuple):
-    """A record that could not be read. `offset` is in bytes of the decompressed file (rows for Parquet)."""
+    """A record that could not be read. `offset` is in bytes of the decompressed file (rows for Parquet; of compressed
+    archives the member's place in the file as stored)."""
 
     file: str
     offset: int

@@ -1,8 +1,8 @@
 """Filters and formatters of datatrove as stages, run by the installed datatrove itself, a document at a time.
 
 For what has no kernel here yet, and to show that a move changes nothing: a block decides here as it does there. It
-is a Python loop over documents at datatrove's own speed: 0.5 MB/s a core for its Gopher filters, 0.9 C4, 2 FineWeb,
-4 FTFY, 10 PII, where our own stages with `dialect: datatrove` do 30 to 80 (156 English texts, CPU time, 2026-11).
+is a Python loop over documents at datatrove's own speed: 0.35 to 0.4 MB/s a core for its Gopher filters, 0.8 C4, 0.5
+FineWeb, 4 FTFY, 7 PII (scripts/bench_rules.py), where ours with `dialect: datatrove` do 20 together (scripts/bench_filters.py).
 Only blocks that judge each document by itself, from what the recipe and the package hold, can be a stage: what
 downloads, draws lots or remembers is refused.
 """
