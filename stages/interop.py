@@ -2,7 +2,8 @@
 
 For what has no kernel here yet, and to show that a move changes nothing: a block decides here as it does there. It
 is a Python loop over documents at datatrove's own speed: 0.35 to 0.4 MB/s a core for its Gopher filters, 0.8 C4, 0.5
-FineWeb, 4 FTFY, 7 PII (scripts/bench_rules.py), where ours with `dialect: datatrove` do 20 together (scripts/bench_filters.py).
+FineWeb, 4 FTFY, 7 PII (scripts/bench_rules.py), where ours with `dialect: datatrove` do 20 together, files to files
+(scripts/bench_filters.py).
 Only blocks that judge each document by itself, from what the recipe and the package hold, can be a stage: what
 downloads, draws lots or remembers is refused.
 """
