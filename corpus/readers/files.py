@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from corpus.documents import TEXT
+from corpus.errors import RecipeError
 from corpus.readers.base import NOT_UTF8, NUL, Fault, Piece, longer_than
 from corpus.readers.record import row
 from corpus.readers.supervised import Supervised
@@ -14,18 +16,29 @@ _BOM = b"\xef\xbb\xbf"
 Parse = Callable[[bytearray], Mapping[str, str | None]]
 
 
-def documents(unit: Unit, source: Source, parse: Parse) -> Iterator[Read]:
-    """One document per file, in order, in pieces of about 8 MB; its id is the file's name below the source's folder.
+def refuse_fields(source: Source, kind: str) -> None:
+    """RecipeError where a source of such files, which have no records, asks for fields of records."""
+    asked = {"id_field": source.id_field, "domain_field": source.domain_field, "html_field": source.html_field}
+    asked["fields"] = ", ".join(name for name in source.fields if name != PATH)
+    asked["text_field"] = source.text_field if source.text_field != TEXT else None
+    for setting, value in asked.items():
+        if value:
+            raise RecipeError(
+                f"source {source.path!r}: {kind} have no fields, but {setting} names {value!r}. "
+                f"Leave it out; `fields: [path]` keeps the path below the source's folder."
+            )
 
-    parse: the file's bytes (never empty) -> its fields; a Fault of it quarantines the file. Raises SourceError
-    where a file cannot be opened.
+
+def gathered(unit: Unit, source: Source, piece: Piece, add: Callable[[str, bytearray], None]) -> Iterator[Read]:
+    """Every file of a unit, read whole and laid into the piece by `add(name, bytes)`, in pieces of about 8 MB.
+
+    The bytes are never empty; a Fault of `add` quarantines the file. Raises SourceError where a file cannot be opened.
     """
-    piece = Piece(source)
     for extent in unit.extents:
         raw = bytearray()
         try:
             _read(extent, raw, source.max_record_mb)
-            piece.add(row({PATH: extent.name, **parse(raw)}, extent.name, source), len(raw))
+            add(extent.name, raw)
         except Damage as damage:
             cause = f"damaged stream: the whole file is left out ({damage.cause})"
             piece.add_bad(extent.name, damage.offset, cause, raw)
@@ -35,6 +48,19 @@ def documents(unit: Unit, source: Source, parse: Parse) -> Iterator[Read]:
             yield piece.take()
     if piece:
         yield piece.take()
+
+
+def documents(unit: Unit, source: Source, parse: Parse) -> Iterator[Read]:
+    """One document per file, in order; its id is the file's name below the source's folder. Otherwise as `gathered`.
+
+    parse: the file's bytes (never empty) -> its fields; a Fault of it quarantines the file.
+    """
+    piece = Piece(source)
+
+    def add(name: str, raw: bytearray) -> None:
+        piece.add(row({PATH: name, **parse(raw)}, name, source), len(raw))
+
+    return gathered(unit, source, piece, add)
 
 
 def supervised(unit: Unit, source: Source, parser: str, seconds: float) -> Iterator[Read]:

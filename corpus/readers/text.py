@@ -7,8 +7,7 @@ be a document (not UTF-8, binary, empty, too long, damaged) is quarantined, whol
 from collections.abc import Iterator
 
 from corpus.documents import TEXT
-from corpus.errors import RecipeError
-from corpus.readers.files import PATH, decoded, documents
+from corpus.readers.files import decoded, documents, refuse_fields
 from corpus.source import Read, Source, Unit
 
 SUFFIXES = (
@@ -22,16 +21,7 @@ SUFFIXES = (
 
 def refuse(source: Source) -> None:
     """RecipeError where a source of text files asks for fields of records."""
-    fields = [name for name in source.fields if name != PATH]
-    asked = {"id_field": source.id_field, "domain_field": source.domain_field, "fields": ", ".join(fields)}
-    asked["html_field"] = source.html_field
-    asked["text_field"] = source.text_field if source.text_field != "text" else None
-    for setting, value in asked.items():
-        if value:
-            raise RecipeError(
-                f"source {source.path!r}: text files have no fields, but {setting} names {value!r}. "
-                f"Leave it out; `fields: [path]` keeps the path below the source's folder."
-            )
+    refuse_fields(source, "text files")
 
 
 def records(unit: Unit, source: Source) -> Iterator[Read]:

@@ -4,24 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.readers import records
 from corpus.readers.base import Fault
 from corpus.readers.supervised import Supervised
-from corpus.source import Source
-from corpus.units import content_hash, units
+from tests.corpus.source_rows import read
 
 pytest.importorskip("markdown_it", reason="Markdown needs markdown-it-py (the extra `markup`)")
 pytest.importorskip("pylatexenc", reason="LaTeX needs pylatexenc (the extra `markup`)")
-
-
-def read(path, **settings):
-    source, rows, bad = Source(path=str(path), **settings), [], []
-    for unit in units([source], lambda found: content_hash(found.url)):
-        for piece in records(unit, source):
-            assert piece.rows.schema == source.schema()
-            rows += piece.rows.to_pylist()
-            bad += piece.bad
-    return rows, bad
 
 
 MARKDOWN = """---

@@ -7,21 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus.errors import RecipeError
-from corpus.readers import records
 from corpus.readers.base import Fault
 from corpus.readers.notebook import parsed
-from corpus.source import Source
-from corpus.units import content_hash, units
-
-
-def read(path, **settings):
-    source, rows, bad = Source(path=str(path), **settings), [], []
-    for unit in units([source], lambda found: content_hash(found.url)):
-        for piece in records(unit, source):
-            assert piece.rows.schema == source.schema()
-            rows += piece.rows.to_pylist()
-            bad += piece.bad
-    return rows, bad
+from tests.corpus.source_rows import read
 
 
 def notebook(*cells, **about):

@@ -10,17 +10,8 @@ from hypothesis import strategies as st
 from corpus.errors import RecipeError
 from corpus.readers import records
 from corpus.source import Source
-from corpus.units import content_hash, units
-
-
-def read(path, **settings):
-    source, rows, bad = Source(path=str(path), **settings), [], []
-    for unit in units([source], lambda found: content_hash(found.url)):
-        for piece in records(unit, source):
-            assert piece.rows.schema == source.schema()
-            rows += piece.rows.to_pylist()
-            bad += piece.bad
-    return rows, bad
+from corpus.units import units
+from tests.corpus.source_rows import read
 
 
 @given(st.dictionaries(st.from_regex(r"[a-c]/[a-e]{1,3}", fullmatch=True), st.binary(max_size=12), min_size=1))
