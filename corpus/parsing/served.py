@@ -23,6 +23,8 @@ def record(raw: bytes, parser: str) -> bytes:
         return orjson.dumps({"record": {name: _valid(value) for name, value in parsed(raw).items()}})
     except Unparsable as error:
         cause = str(error)
+    except MemoryError:
+        raise
     except RecursionError:
         cause = "nested too deeply"
     except Exception as error:

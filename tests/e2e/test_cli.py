@@ -326,6 +326,7 @@ def workplace(tmp_path_factory):
     shell(folder, "winnow mix proportional runs/tiny --out mixture.json")
     for month in ("may", "june"):
         shell(folder, f"winnow index make runs/tiny index/{month}")
+    shell(folder, "winnow split runs/clean by-level --by level")
     classes = "--class good=data/web/a.jsonl --class rest=data/web/c.parquet"
     shell(folder, f"winnow classify train quality.bin {classes} --dim 8 --buckets 2000")
     return folder
@@ -369,6 +370,8 @@ def test_every_documented_command_runs(workplace, tmp_path, command):
     shutil.copytree(workplace, tmp_path / "work")
     if "--out mixture.json" in command:
         (tmp_path / "work" / "mixture.json").unlink()
+    if command.startswith("winnow split"):
+        shutil.rmtree(tmp_path / "work" / "by-level")
     shell(tmp_path / "work", made_small(command))
 
 
