@@ -49,7 +49,7 @@ def killed_again_and_again(path, at, took, engine, kills, seed):
     return in_time
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_ten_kills_and_a_resume_give_the_same_bytes(made, tmp_path, workers):
     _, path, alone, took = made
     at, engine = tmp_path / "run", ("--workers", workers)
