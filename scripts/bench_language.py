@@ -14,13 +14,13 @@ import argparse
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import process_time
 
 import fasttext
 import numpy as np
 import orjson
 import pyarrow as pa
 import regex
+from fastest import best
 
 from classifiers.fasttext_model import Model, load
 from classifiers.fasttext_scores import predicted
@@ -60,16 +60,6 @@ def library(model: str) -> Callable[[list[str]], list[tuple[str, float]]]:
 
 def column(texts: list[str]) -> pa.Array:
     return pa.array(texts, pa.large_string())
-
-
-def best(work: Callable[[], object], repeat: int) -> float:
-    """CPU seconds of the fastest of so many runs."""
-    taken = []
-    for _ in range(repeat):
-        began = process_time()
-        work()
-        taken.append(process_time() - began)
-    return min(taken)
 
 
 def agreement(model: Model, data: Path, repeat: int) -> None:

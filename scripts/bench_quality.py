@@ -13,9 +13,10 @@ import argparse
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from time import process_time, time
+from time import time
 
 import pyarrow as pa
+from fastest import best
 
 from classifiers.fasttext_model import load
 from classifiers.fasttext_projection import probabilities, projected
@@ -130,16 +131,6 @@ def _rate(name: str, work: Callable[[], object], texts: pa.Array, repeat: int) -
     size = total_bytes(texts) / 1e6
     work()
     print(f"{name}: {size / best(work, repeat):.0f} MB/s of {size:.0f} MB", flush=True)
-
-
-def best(work: Callable[[], object], repeat: int) -> float:
-    """CPU seconds of the fastest of so many runs."""
-    taken = []
-    for _ in range(repeat):
-        began = process_time()
-        work()
-        taken.append(process_time() - began)
-    return min(taken)
 
 
 def main() -> None:

@@ -74,12 +74,6 @@ class Piece:
         return read
 
 
-def no_rows(source: Source) -> pa.RecordBatch:
-    """Documents of a piece that holds bad records only."""
-    schema = source.schema()
-    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
-
-
 def sample(raw: bytes | bytearray) -> str:
     """The first 200 bytes; what is not printable ASCII as \\x.. escapes."""
     return repr(bytes(raw[:SAMPLE_BYTES]))[2:-1]
