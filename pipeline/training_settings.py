@@ -116,7 +116,7 @@ def _budget(said: dict[str, Any], manifest: Manifest) -> int:
     budget = said.get("budget")
     if isinstance(budget, str):
         return int(quantity(budget, f"{TRAIN}.budget"))
-    if budget is None and said.get("mixture"):
+    if budget is None and isinstance(said.get("mixture"), str):
         budget = _planned(said["mixture"])
     if budget is None:
         budget = max(1, manifest.tokens)

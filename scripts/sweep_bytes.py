@@ -21,10 +21,10 @@ import torch
 from corpus.manifest import TokenizerCard, digest, manifest_of, write_manifest
 from corpus.tokens import Origin, write_shard
 from scripts.corpus_texts import sample
+from trainer.jobs.workers import Done
 from trainer.sweep.grid import RATES, Grid
 from trainer.sweep.law import facts, found, written
 from trainer.sweep.sweep import swept
-from trainer.sweep.workers import Done
 
 EOS, VOCAB = 256, 257
 PIECE = 2048  # bytes of a document: whole novels would make held-out text one novel

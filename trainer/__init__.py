@@ -11,5 +11,6 @@ Begin with `run/step.py`: one optimizer step, whole. Around it, one folder a que
     evaluation   what the model knows: held-out bits per byte, multiple choice, memorisation
     monitoring   what is told meanwhile and afterwards
     run          settings and the loop that joins them
-    sweep        many runs: a scaling law of one's own
+    jobs         many small runs side by side
+    sweep        a scaling law of one's own from many runs
 """

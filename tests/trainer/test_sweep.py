@@ -15,13 +15,13 @@ from scaling import flops
 from scaling.laws import Chinchilla
 from scaling.runs_csv import read_runs
 from scaling.table import law as named
+from trainer.jobs.job import RESULT, SETTINGS, made
+from trainer.jobs.workers import Done, done
 from trainer.sweep.grid import Grid, beyond, centred, job, next_centre
-from trainer.sweep.job import RESULT, SETTINGS, made
 from trainer.sweep.law import facts, found, written
 from trainer.sweep.shapes import shapes, size, sized
 from trainer.sweep.sweep import Level, Swept, rate_of, swept
 from trainer.sweep.sweep import written as tabled
-from trainer.sweep.workers import Done, done
 
 torch.set_num_threads(1)
 BYTES = {"vocab": 257, "context": 256}

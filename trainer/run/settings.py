@@ -101,7 +101,7 @@ class TrainSettings(_Part):
 
     model: ModelSettings
     tokens: str = ""  # manifest of token shards; "": those of the run directory
-    mixture: str | None = None  # mixture.json or an allotment
+    mixture: str | dict[str, float] | None = None  # mixture.json, an allotment, or shares by domain
     budget: int = Field(gt=0)  # tokens to train on, in all
     packing: Literal["windows", "concatenate", "best_fit"] = "concatenate"
     most_epochs: float = Field(default=4.0, gt=0)

@@ -14,14 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from corpus.errors import RecipeError
+from corpus.errors import EngineError, RecipeError
+from trainer.jobs.workers import Done, run
 from trainer.model.settings import ModelSettings
 from trainer.sweep.grid import Grid, Job, beyond, centred, first_centre, job, next_centre
 from trainer.sweep.shapes import size
-from trainer.sweep.workers import Done, run
 
 NEIGHBOURS = 3
 """Sizes over which a rate is judged."""
+
+Trained = Done[Job]
 
 COLUMNS = ("params", "tokens", "flops", "rate", "loss", "width", "layers", "budget", "run")
 
@@ -31,10 +33,10 @@ class Level:
     """One budget: the runs at the best rate of each size, ascending by size, of those that have a loss."""
 
     budget: float
-    runs: tuple[Done, ...]
+    runs: tuple[Trained, ...]
 
     @property
-    def best(self) -> Done:
+    def best(self) -> Trained:
         """The run of least loss."""
         return min(self.runs, key=lambda one: one.loss or 0.0)
 
@@ -49,8 +51,8 @@ class Swept:
     """All levels, and runs that have no loss."""
 
     levels: tuple[Level, ...]
-    every: tuple[Done, ...]  # at all rates
-    left_out: tuple[Done, ...]
+    every: tuple[Trained, ...]  # at all rates
+    left_out: tuple[Trained, ...]
 
     @property
     def flops(self) -> float:
@@ -64,14 +66,14 @@ class Swept:
         return params, tokens, loss
 
 
-def swept(grid: Grid, folder: Path, *, workers: int, told: Callable[[Done], None] = lambda one: None) -> Swept:
-    """Train the grid into the folder, going on where it was. RecipeError as `train`; EngineError as `workers.run`.
+def swept(grid: Grid, folder: Path, *, workers: int, told: Callable[[Trained], None] = lambda one: None) -> Swept:
+    """Train the grid into the folder, going on where it was. RecipeError as `train`; EngineError where a worker dies.
 
     workers: runs at once, one thread each.
     """
     levels: list[Level] = []
-    every: list[Done] = []
-    first: list[Done] = []  # runs of the least budget, at all rates
+    every: list[Trained] = []
+    first: list[Trained] = []  # runs of the least budget, at all rates
     for budget in grid.budgets:
         found = _level(grid, budget, levels, first, folder / "jobs", workers, told)
         first, every = first or found, every + found
@@ -84,31 +86,39 @@ def _level(
     grid: Grid,
     budget: float,
     before: Sequence[Level],
-    first: Sequence[Done],
+    first: Sequence[Trained],
     folder: Path,
     workers: int,
-    told: Callable[[Done], None],
-) -> list[Done]:
+    told: Callable[[Trained], None],
+) -> list[Trained]:
     """All runs of a budget: sizes, and those beyond an edge until the best lies inside or there are enough."""
     centre = next_centre(before[-1].best.job.params, before[-1].budget, budget) if before else first_centre(budget)
     models = centred(grid, centre, grid.sizes)
-    found = run(folder, [one for model in models for one in _jobs(grid, budget, model, first)], workers, told)
+    found = _trained(folder, [one for model in models for one in _jobs(grid, budget, model, first)], workers, told)
     while len(models) < grid.most_sizes:
         further = beyond(grid, models, _best(budget, found).best.job.model)
         if further is None:
             break
         models.append(further)
-        found += run(folder, _jobs(grid, budget, further, first), workers, told)
+        found += _trained(folder, _jobs(grid, budget, further, first), workers, told)
     return found
 
 
-def _jobs(grid: Grid, budget: float, model: ModelSettings, first: Sequence[Done]) -> list[Job]:
+def _trained(folder: Path, jobs: Sequence[Job], workers: int, told: Callable[[Trained], None]) -> list[Trained]:
+    """All of them; a grid with a hole that a larger machine would not have is no law of this one."""
+    found = run(folder, jobs, workers, told)
+    if dead := next((one for one in found if one.died), None):
+        raise EngineError(f"sweep: {dead.why}")
+    return found
+
+
+def _jobs(grid: Grid, budget: float, model: ModelSettings, first: Sequence[Trained]) -> list[Job]:
     """At all rates, or at the one that suits this size by the runs of the least budget."""
     rates = [rate_of(first, size(model))] if first else grid.rates
     return [job(grid, budget, model, rate) for rate in rates]
 
 
-def rate_of(first: Sequence[Done], params: float) -> float:
+def rate_of(first: Sequence[Trained], params: float) -> float:
     """The rate of least mean loss over the three nearest sizes: one run's best is as much chance as rate."""
     nearest = sorted({one.job.params for one in first}, key=lambda other: abs(math.log(other / params)))[:NEIGHBOURS]
     losses: dict[float, list[float]] = {}
@@ -118,9 +128,9 @@ def rate_of(first: Sequence[Done], params: float) -> float:
     return min(sorted(losses), key=lambda rate: sum(losses[rate]) / len(losses[rate]))
 
 
-def _best(budget: float, found: Sequence[Done]) -> Level:
+def _best(budget: float, found: Sequence[Trained]) -> Level:
     """The best rate of each size; RecipeError where no run has a loss."""
-    by_size: dict[float, Done] = {}
+    by_size: dict[float, Trained] = {}
     for one in found:
         if one.loss is not None and one.loss < (getattr(by_size.get(one.job.params), "loss", None) or np.inf):
             by_size[one.job.params] = one
@@ -139,7 +149,7 @@ def written(levels: Sequence[Level], path: Path) -> None:
                 table.writerow(_row(level, one))
 
 
-def _row(level: Level, one: Done) -> tuple[object, ...]:
+def _row(level: Level, one: Trained) -> tuple[object, ...]:
     job = one.job
     spent = 6 * job.params * one.tokens
     shape = job.model.width, job.model.layers

@@ -1,6 +1,6 @@
-"""A worker of a sweep: trains the folders that it reads from stdin, one a line, and answers each with a line.
+"""A worker: trains the folders that it reads from stdin, one a line, and answers each with a line.
 
-    echo runs/sweep/jobs/1e+11-24-0a1b2c | python -m trainer.sweep.job
+    echo runs/sweep/jobs/1e+11-24-0a1b2c | python -m trainer.jobs.job
 
 The answer is empty, or what makes the run impossible.
 
@@ -63,7 +63,9 @@ def _found(outcome: Outcome) -> dict[str, Any]:
     loss = nats / tokens if tokens else math.nan
     if not math.isfinite(loss):
         return {"why": f"the held-out loss is {loss}"}
-    return {"loss": loss, "steps": outcome.steps, "tokens": outcome.tokens, "weights": outcome.weights}
+    held_out = {name: one.to_dict() for name, one in outcome.held_out.items()}
+    said = {"loss": loss, "steps": outcome.steps, "tokens": outcome.tokens, "weights": outcome.weights}
+    return said | {"domains": held_out, "trained": outcome.domains}
 
 
 if __name__ == "__main__":

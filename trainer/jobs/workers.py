@@ -6,51 +6,79 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
-from corpus.errors import EngineError, RecipeError
-from trainer.sweep.grid import Job
-from trainer.sweep.job import RESULT, SETTINGS
+from corpus.errors import RecipeError
+from trainer.jobs.job import RESULT, SETTINGS
+from trainer.run.settings import TrainSettings
 
 MOST_DEATHS = 3
 """Of the worker of one job: a machine that runs out of memory kills it each time."""
 
 
+class Job(Protocol):
+    """A run to train: what a sweep or a swarm says of it beside its settings is its own."""
+
+    @property
+    def name(self) -> str:
+        """Of its folder: the same whenever the same run is asked for, another for any other."""
+
+    @property
+    def settings(self) -> TrainSettings:
+        """All that is trained."""
+
+
+J = TypeVar("J", bound=Job)
+
+
 @dataclass(frozen=True)
-class Done:
+class Done(Generic[J]):
     """A job and what came of it."""
 
-    job: Job
-    loss: float | None  # held-out, nats a token; None where it diverged
+    job: J
+    loss: float | None  # held-out, nats a token; None where there is none, and `why` says why
     tokens: int
     seconds: float
-    why: str = ""  # it has no loss
+    why: str = ""
+    died: bool = False  # its process did, each time: nothing is written, so it is tried again when it is asked for
+    domains: dict[str, dict[str, Any]] = field(default_factory=dict)  # held-out, of trainer/evaluation/held_out.py
+    trained: dict[str, int] = field(default_factory=dict)  # tokens of each domain
 
 
-def done(folder: Path, job: Job) -> Done | None:
+def done(folder: Path, job: J) -> Done[J] | None:
     """What the folder of a job holds; None where it has not ended."""
     try:
         said: dict[str, Any] = json.loads((folder / job.name / RESULT).read_text())
     except FileNotFoundError:
         return None
-    return Done(job, said.get("loss"), said.get("tokens", 0), said["seconds"], said.get("why", ""))
+    rest = {"domains": said.get("domains", {}), "trained": said.get("trained", {})}
+    return Done(job, said.get("loss"), said.get("tokens", 0), said["seconds"], said.get("why", ""), **rest)
 
 
-def run(folder: Path, jobs: Sequence[Job], workers: int, told: Callable[[Done], None] = lambda one: None) -> list[Done]:
+def asked(folder: Path, job: Job) -> Path:
+    """The folder of a job, with its settings in it."""
+    own = folder / job.name
+    own.mkdir(parents=True, exist_ok=True)
+    (own / SETTINGS).write_text(job.settings.model_dump_json(indent=1) + "\n")
+    return own
+
+
+def run(
+    folder: Path, jobs: Sequence[J], workers: int, told: Callable[[Done[J]], None] = lambda one: None
+) -> list[Done[J]]:
     """What came of the jobs, in their order. told: called with each as it ends, those of before included.
 
-    Ctrl-C or an error ends the workers; runs go on from their checkpoints. EngineError where a worker dies over a job.
+    Ctrl-C or an error ends the workers; runs go on from their checkpoints. RecipeError where a job cannot be had.
     """
-    left: SimpleQueue[Job] = SimpleQueue()
+    left: SimpleQueue[J] = SimpleQueue()
     for job in sorted(jobs, key=lambda job: -job.settings.budget):  # the one of most steps first
         if (found := done(folder, job)) is not None:
             told(found)
         else:
-            (folder / job.name).mkdir(parents=True, exist_ok=True)
-            (folder / job.name / SETTINGS).write_text(job.settings.model_dump_json(indent=1) + "\n")
+            asked(folder, job)
             left.put(job)
     crew = [_Worker(folder, left, told) for _ in range(min(workers, left.qsize()))]
     try:
@@ -65,16 +93,18 @@ def run(folder: Path, jobs: Sequence[Job], workers: int, told: Callable[[Done], 
     failed = next((worker.failed for worker in crew if worker.failed), None)
     if failed is not None:
         raise failed
-    ended = [done(folder, job) for job in jobs]
+    dead = {one.job.name: one for worker in crew for one in worker.dead}
+    ended = [done(folder, job) or dead.get(job.name) for job in jobs]
     return [one for one in ended if one is not None]
 
 
-class _Worker(threading.Thread):
+class _Worker(threading.Thread, Generic[J]):
     """Takes jobs until none is left, and has a process make them."""
 
-    def __init__(self, folder: Path, left: SimpleQueue[Job], told: Callable[[Done], None]) -> None:
+    def __init__(self, folder: Path, left: SimpleQueue[J], told: Callable[[Done[J]], None]) -> None:
         super().__init__(daemon=True)
         self.folder, self.left, self.told = folder, left, told
+        self.dead: list[Done[J]] = []
         self.failed: BaseException | None = None
         self.ending = False
         self.process: subprocess.Popen[str] | None = None
@@ -88,7 +118,7 @@ class _Worker(threading.Thread):
         except BaseException as error:
             self.failed = error
 
-    def _make(self, job: Job) -> None:
+    def _make(self, job: J) -> None:
         for _ in range(MOST_DEATHS):
             self._ask(self.folder / job.name)
             if self.ending:
@@ -96,14 +126,14 @@ class _Worker(threading.Thread):
             if (found := done(self.folder, job)) is not None:
                 self.told(found)
                 return
-        raise EngineError(
-            f"sweep: the process that trained {self.folder / job.name} died {MOST_DEATHS} times; is the memory enough?"
-        )
+        why = f"the process that trained {self.folder / job.name} died {MOST_DEATHS} times; is the memory enough?"
+        self.dead.append(Done(job, None, 0, 0.0, why, died=True))
+        self.told(self.dead[-1])
 
     def _ask(self, folder: Path) -> None:
         """Returns when the process says it is done, or is gone."""
         if self.process is None or self.process.poll() is not None:
-            command = [sys.executable, "-m", "trainer.sweep.job"]
+            command = [sys.executable, "-m", "trainer.jobs.job"]
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environment()
             )
@@ -118,7 +148,7 @@ class _Worker(threading.Thread):
         if not answer:
             self.process.wait()
         elif answer.strip():
-            raise RecipeError(f"sweep: {answer.strip()}")
+            raise RecipeError(answer.strip())
 
     def end(self) -> None:
         """Let the process go: SIGTERM saves a run that goes on."""
