@@ -5,13 +5,20 @@ an exponent of 0.5, and strengths from 0.1, nearly one domain alone, to 5, near 
 logarithms.
 """
 
+from collections.abc import Iterator
+from itertools import islice
+
 import numpy as np
 
 from corpus.errors import RecipeError
 
 TEMPERATURE = 0.5  # the exponent of the prior
 STRENGTHS = (0.1, 5.0)
-_ROUNDS = 1_000  # of draws; a prior whose caps let less than one in 1,000 pass is refused
+LEAST = 2e-4
+"""A smaller weight is none: the least of RegMix's mixtures."""
+
+_TRIED = 1_000  # draws for a mixture; a prior whose caps let less than one in 1,000 pass is refused
+_BLOCK = 64  # mixtures drawn at once, however many are wanted: so that more of them begin with the same ones
 
 
 def designed(
@@ -24,28 +31,45 @@ def designed(
     strengths: tuple[float, float] = STRENGTHS,
     least: float = 0.0,
 ) -> np.ndarray:
-    """Weights to train on, float64 [runs, D], all different, none above `most` [D] (caps.py).
+    """Weights to train on, float64 [runs, D], all different, none above `most` [D] (caps.py); with more runs, the same
+    ones first.
 
     prior: [D], above 0, sums to 1. least: a smaller weight becomes 0, for a proxy would see too little of it; RegMix
     has 2e-4. Draws above a cap are thrown away, not lowered: the others stay as likely as they were. Raises RecipeError
     where next to none is left.
     """
-    rng = np.random.default_rng(seed)
-    flat = prior**temperature / (prior**temperature).sum()
+    blocks = -(-_TRIED * runs // _BLOCK)
+    every = draws(np.random.default_rng(seed), prior, most, _BLOCK, temperature, strengths, least)
     found = np.empty((0, len(prior)))
-    for _ in range(_ROUNDS):
-        strength = np.exp(rng.uniform(np.log(strengths[0]), np.log(strengths[1]), size=runs))
-        drawn = dirichlet(rng, flat * strength[:, None])
-        drawn = np.where(drawn < least, 0.0, drawn)
-        drawn = drawn / drawn.sum(axis=1, keepdims=True)
-        found = np.concatenate([found, drawn[(drawn <= most).all(axis=1)]])
-        found = found[np.sort(np.unique(found, axis=0, return_index=True)[1])]  # those of one domain alone recur
+    for drawn in islice(every, blocks):
+        if len(drawn):
+            found = np.concatenate([found, drawn])
+            found = found[np.sort(np.unique(found, axis=0, return_index=True)[1])]  # those of one domain alone recur
         if len(found) >= runs:
             return found[:runs]
     raise RecipeError(
-        f"design: of {_ROUNDS * runs:,} mixtures drawn, {len(found):,} are within the caps and differ, of {runs:,} "
+        f"design: of {blocks * _BLOCK:,} mixtures drawn, {len(found):,} are within the caps and differ, of {runs:,} "
         f"wanted: allow more epochs, or draw nearer to the prior with strengths above {strengths[1]:g}"
     )
+
+
+def draws(
+    rng: np.random.Generator,
+    prior: np.ndarray,
+    most: np.ndarray,
+    block: int,
+    temperature: float = TEMPERATURE,
+    strengths: tuple[float, float] = STRENGTHS,
+    least: float = 0.0,
+) -> Iterator[np.ndarray]:
+    """Without end, what of `block` draws is within the caps, float64 [<= block, D]. Arguments as of `designed`."""
+    flat = prior**temperature / (prior**temperature).sum()
+    while True:
+        strength = np.exp(rng.uniform(np.log(strengths[0]), np.log(strengths[1]), size=block))
+        drawn = dirichlet(rng, flat * strength[:, None])
+        drawn = np.where(drawn < least, 0.0, drawn)
+        drawn = drawn / drawn.sum(axis=1, keepdims=True)
+        yield drawn[(drawn <= most).all(axis=1)]
 
 
 def dirichlet(rng: np.random.Generator, concentration: np.ndarray) -> np.ndarray:

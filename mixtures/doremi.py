@@ -11,10 +11,10 @@ the last one, which is noisy. This file is what can be worked by hand.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,9 +35,13 @@ def clipped_sums(proxy_N: np.ndarray, reference_N: np.ndarray, domains_N: np.nda
     return np.stack([np.bincount(domains_N, weights=clipped, minlength=k), np.bincount(domains_N, minlength=k)])
 
 
-def excess(sums: np.ndarray) -> np.ndarray:
-    """The mean over each domain's tokens, float64 [k], of such sums; 0 for a domain without tokens."""
-    return np.asarray(sums[0] / np.maximum(sums[1], 1))
+def excess(sums: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
+    """The mean over each domain's tokens, float64 [k], of such sums.
+
+    A domain without tokens in this batch has the excess that it had `before`, as in the published code; 0 at first.
+    """
+    missing = np.zeros(sums.shape[1]) if before is None else before
+    return np.where(sums[1] > 0, sums[0] / np.maximum(sums[1], 1), missing)
 
 
 def updated(
@@ -49,20 +53,36 @@ def updated(
     return (1 - smoothing) * grown / grown.sum() + smoothing / len(alpha)
 
 
+def token_weights(alpha: np.ndarray, tokens_k: np.ndarray, shares: np.ndarray | None = None) -> np.ndarray:
+    """What a token of each domain counts in the proxy's mean loss, float64 [k]. tokens: of each domain in the batch.
+
+    Without shares the loss is sum of alpha_i * mean loss_i, the paper's: it samples domains uniformly. With the shares
+    that domains are sampled by, a token counts alpha / share, divided by the mean over the batch's tokens: the
+    published code's importance correction. Where the batch holds each domain by its share the two are the same.
+    """
+    if shares is None:
+        return np.asarray(alpha * tokens_k.sum() / np.maximum(tokens_k, 1))
+    corrected = alpha / shares
+    return np.asarray(corrected * tokens_k.sum() / (corrected * tokens_k).sum())
+
+
 class Trace:
-    """Every step's weights and excess, in a file of JSON lines, and their running mean."""
+    """Every step's weights and excess, in a file of JSON lines, and the running mean of the weights."""
 
     def __init__(self, domains: Sequence[str], path: Path | None = None) -> None:
         self.domains, self.path = tuple(domains), path
         self.steps, self._sum = 0, np.zeros(len(domains))
 
-    def add(self, alpha: np.ndarray, excess_k: np.ndarray, written: bool = True) -> None:
-        """A step. written: into the file as well; of several processes one does."""
+    def add(self, alpha: np.ndarray, excess_k: np.ndarray | None, written: bool = True) -> None:
+        """A step. excess: None where it was not finite. written: into the file as well; of several processes one does.
+
+        The first step begins the file anew: what a run wrote that was killed before any checkpoint is not of this one.
+        """
         self.steps, self._sum = self.steps + 1, self._sum + alpha
         if self.path is not None and written:
-            line = {"step": self.steps, "alpha": alpha.tolist(), "excess": excess_k.tolist()}
-            with self.path.open("a", encoding="utf-8") as out:
-                out.write(json.dumps(line) + "\n")
+            found = None if excess_k is None else excess_k.tolist()
+            with self.path.open("w" if self.steps == 1 else "a", encoding="utf-8") as out:
+                out.write(json.dumps({"step": self.steps, "alpha": alpha.tolist(), "excess": found}) + "\n")
 
     @property
     def mean(self) -> dict[str, float]:
@@ -70,63 +90,70 @@ class Trace:
         return dict(zip(self.domains, (self._sum / max(1, self.steps)).tolist(), strict=True))
 
     def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """For a checkpoint, which must not outlive the lines before it: they are on the disk from now on."""
+        if self.path is not None and self.path.exists():
+            with self.path.open("rb") as file:
+                os.fsync(file.fileno())
         return {"domains": list(self.domains), "steps": self.steps, "sum": self._sum.tolist()}
 
     def load_state_dict(self, state: Mapping[str, Any], written: bool = True) -> None:
-        """Go on from there; lines of later steps, written before a kill, are cut off the file. written: as in `add`."""
+        """Go on from there; lines of later steps, written before a kill, are cut off the file. written: as in `add`.
+
+        ShardError where lines of earlier steps are missing.
+        """
         self.steps, self._sum = state["steps"], np.array(state["sum"])
-        if self.path is not None and written and self.path.exists():
-            kept = self.path.read_text(encoding="utf-8").splitlines(keepends=True)[: self.steps]
-            self.path.write_text("".join(kept), encoding="utf-8")
+        if self.path is not None and written:
+            _cut(self.path, self.steps)
 
 
-@dataclass(frozen=True)
-class Alarm:
-    """Why a round should not be believed as it stands."""
-
-    kind: str  # "one-hot", "oscillates", "overfitted reference"
-    domain: str
-    what: str
-
-
-ONE_HOT = 0.9
-"""A mean weight above it: near-one-hot weights came of small batches and of domains missing in a batch, in users'
-reports on the published code; its authors advise a step size of 0.1 and every domain in each batch."""
-
-WAVERS = 0.25
-"""Of a weight over the last half of the steps: its standard deviation beside the mean of all weights there."""
-
-OVERFITTED = 0.1
-"""Nats by which the reference does better on tokens of a domain that it was trained on than on held-out ones: such a
-domain's excess is too large, since the proxy is measured against what the reference knows by heart."""
+def _cut(path: Path, steps: int) -> None:
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    if len(lines) < steps:
+        raise ShardError(
+            f"{path}: {len(lines):,} steps, and the checkpoint that goes on from it has {steps:,}: lines were lost. "
+            f"Move the folder of the round away, to train it anew."
+        )
+    if len(lines) > steps:
+        os.truncate(path, sum(map(len, lines[:steps])))  # at once: a kill here must not lose the lines before
 
 
-def alarms(steps_k: np.ndarray, domains: Sequence[str], gaps: Mapping[str, float] | None = None) -> Iterator[Alarm]:
-    """What is wrong with a round. steps: float64 [S, k], alpha of every step. gaps: domain -> the reference's loss on
-    held-out tokens minus that on trained ones, nats."""
-    mean, late = steps_k.mean(axis=0), steps_k[len(steps_k) // 2 :]
-    for n, domain in enumerate(domains):
-        if len(domains) > 1 and mean[n] > ONE_HOT:
-            yield Alarm("one-hot", domain, f"has {mean[n]:.3f} of all weight; try step_size 0.1 and larger batches")
-        if late[:, n].std() > WAVERS:
-            low, high = late[:, n].min(), late[:, n].max()
-            yield Alarm("oscillates", domain, f"moves between {low:.3f} and {high:.3f} in the last half of the steps")
-        gap = (gaps or {}).get(domain, 0.0)
-        if gap > OVERFITTED:
-            said = f"the reference loses {gap:.2f} nats on tokens it has not seen; train it shorter or smaller"
-            yield Alarm("overfitted reference", domain, said)
+class Steps(NamedTuple):
+    """A trace as it was read. excess: NaN in steps where it was not finite."""
+
+    alpha: np.ndarray  # float64 [S, k], after the step's update
+    excess: np.ndarray  # float64 [S, k], nats a token
 
 
-def traced(path: Path) -> np.ndarray:
-    """The weights of every step of a trace file, float64 [S, k]; ShardError where a line is damaged."""
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            rows.append(json.loads(line)["alpha"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise ShardError(f"{path}, line {number:,}: no step of a trace ({error!r:.80})") from error
-    return np.array(rows, np.float64)
+def traced(path: Path) -> Steps:
+    """Every step of a trace file; ShardError where it is missing, or a line is damaged or out of turn."""
+    if not path.exists():
+        raise ShardError(f"{path}: not there; move the folder of the round away, to train it anew")
+    found: list[np.ndarray] = []
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            found.append(_step(path, number, line))
+            if found[-1].shape != found[0].shape:
+                raise ShardError(
+                    f"{path}, line {number:,}: of {found[-1].shape[1]:,} domains, not {found[0].shape[1]:,}"
+                )
+    if not found:
+        raise ShardError(f"{path}: no steps; move the folder of the round away, to train it anew")
+    both = np.stack(found, axis=1)
+    return Steps(both[0], both[1])
+
+
+def _step(path: Path, number: int, line: str) -> np.ndarray:
+    """A line's weights and excess, float64 [2, k]."""
+    try:
+        said = json.loads(line)
+        alpha, nats = np.array(said["alpha"], np.float64), said["excess"]
+        found = np.stack([alpha, np.full(len(alpha), np.nan) if nats is None else np.array(nats, np.float64)])
+        turn = said["step"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ShardError(f"{path}, line {number:,}: no step of a trace ({error!r:.80})") from error
+    if turn != number or found.ndim != 2:
+        raise ShardError(f"{path}, line {number:,}: not step {number:,} of a trace; lines were lost or mixed up")
+    return found
 
 
 def moved(before: Mapping[str, float], after: Mapping[str, float]) -> float:

@@ -45,6 +45,7 @@ class Record(NamedTuple):
     run: str
     weights: Numbers
     losses: Numbers
+    why: str = ""  # it has none, as whoever trained it said
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +119,7 @@ def _joined(records: Sequence[Record], source: str) -> dict[str, Record]:
     """The records of each run as one; the same figure twice is one, two different ones are refused."""
     runs: dict[str, Record] = {}
     for record in records:
-        known = runs.setdefault(record.run, Record(record.run, {}, {}))
+        known = runs.setdefault(record.run, Record(record.run, {}, {}, record.why))
         for ours, theirs in ((known.weights, record.weights), (known.losses, record.losses)):
             for name, value in theirs.items():
                 if name in ours and not (ours[name] == value or (isnan(ours[name]) and isnan(value))):
@@ -146,7 +147,7 @@ def _unfit(one: Record, targets: Sequence[str], source: str) -> str:
     if wrong := [domain for domain, weight in one.weights.items() if not isfinite(weight)]:
         return f"its weight of {wrong[0]!r} is not a number"
     if missing := [target for target in targets if target not in one.losses]:
-        return f"no loss of {missing[0]!r}"
+        return one.why or f"no loss of {missing[0]!r}"
     if wrong := [target for target in targets if not isfinite(one.losses[target])]:
         return f"its loss of {wrong[0]!r} is {one.losses[wrong[0]]}"
     for domain, weight in one.weights.items():
@@ -214,8 +215,8 @@ def _of_csv(url: str, text: str) -> Iterator[Record]:
     for number, row in enumerate(rows[1:], 2):
         if len(row) != len(header):
             raise RecipeError(f"{url}, row {number:,}: {len(row)} cells under {len(header)} columns")
-        cells = ({name: _number(row[at], url, number) for at, name in part.items()} for part in (weights, losses))
-        yield Record(row[key].strip(), *cells)
+        own, came = ({name: _number(row[at], url, number) for at, name in part.items()} for part in (weights, losses))
+        yield Record(row[key].strip(), own, came)
 
 
 def _named(header: Sequence[str], forms: Sequence[tuple[str, str]]) -> dict[int, str]:
@@ -242,7 +243,8 @@ def _of_jsonl(url: str, text: str) -> Iterator[Record]:
             continue
         try:
             found = json.loads(line)
-            yield Record(str(found["run"]), _floats(found.get("weights", {})), _floats(found.get("losses", {})))
+            weights, losses = _floats(found.get("weights", {})), _floats(found.get("losses", {}))
+            yield Record(str(found["run"]), weights, losses, str(found.get("why", "")))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             said = 'not {"run": "a", "weights": {"web": 0.7, "code": 0.3}, "losses": {"web": 3.1}}'
             raise RecipeError(f"{url}, line {number:,}: {said} ({error!r:.80})") from error

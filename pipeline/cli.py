@@ -84,13 +84,23 @@ def run(
 ) -> None:
     """Run a recipe, or go on with a run that was stopped; what is done is not done again.
 
+    A recipe with `mixture:` goes on from its corpus to a mixture, an allotment and a model.
+
     Example: winnow run recipes/tiny.yaml --at runs/tiny --workers 2 --set minhash.bands=20
     """
+    from pipeline.experiment_settings import wanted
     from pipeline.recipe import load
     from pipeline.report import terminal
 
-    report = _run(load(recipe, set or ()), at, engine, address, workers, batch_size, max_bad)
-    printed(_summary(report), json, lambda console: terminal.show(report, console))
+    loaded = load(recipe, set or ())
+    further = wanted(recipe, at, set or ())
+    report = _run(loaded, at, engine, address, workers, batch_size, max_bad)
+    if further is None:
+        printed(_summary(report), json, lambda console: terminal.show(report, console))
+        return
+    if not json:
+        printed({}, False, lambda console: terminal.show(report, console))
+    _carry_out(further, at, engine, address, workers, json, _summary(report))
 
 
 @app.command()
@@ -264,9 +274,22 @@ def _stdin() -> Any:
     return None if sys.stdin is None else sys.stdin.buffer  # None: closed by the caller
 
 
+def _carry_out(
+    further: Any, at: str, engine: str, address: str | None, workers: int | None, json: bool, summary: dict[str, Any]
+) -> None:
+    """What a recipe asks for beyond its corpus."""
+    from corpus.storage import join
+    from pipeline.experiment import EXPERIMENT, Where, carried_out
+    from pipeline.report import experiments
+
+    facts = carried_out(further, at, Where(engine, address, workers))
+    said = summary | {"experiment": join(at, EXPERIMENT)}
+    printed(said, json, lambda console: experiments.show(facts, console))
+
+
 def _summary(report: dict[str, Any]) -> dict[str, Any]:
     """What `run --json` prints: docs/reference/json.md."""
-    return {key: report[key] for key in ("run", "digest", "documents", "tokens", "seconds")}
+    return {key: report[key] for key in ("run", "digest", "documents", "tokens", "seconds")} | {"experiment": None}
 
 
 def _share(said: str) -> float:

@@ -1,9 +1,15 @@
-"""The verbs about mixtures: `mix`, `inventory`, `allot`, `presets`. pipeline/cli.py mounts them beside its own."""
+"""The verbs about mixtures: `mix`, `inventory`, `allot`, `presets`. pipeline/cli.py mounts them beside its own.
 
-from typing import TYPE_CHECKING, Annotated
+`mix` is a group: what trains proxies has commands of its own (cli_proxies.py), and whatever else its first word is
+goes to `mix METHOD`.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from pipeline import cli_doremi, cli_judge, cli_proxies
 from pipeline.options import Json
 from pipeline.printed import printed
 
@@ -20,9 +26,31 @@ By = Annotated[str | None, typer.Option("--by", help="A column of the run whose 
 Edges = Annotated[str | None, typer.Option(help="Where buckets of scores part: 0.3,0.7.")]
 PerToken = Annotated[float | None, typer.Option("--bytes-per-token", help="For a run without tokens; 3.41 if absent.")]
 
+METHOD = "METHOD"
 
-@app.command()
-def mix(
+
+class Methods(TyperGroup):
+    """A group whose first word is one of its commands, or a method."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As of a group, of `METHOD ...` where no command was named."""
+        if args and args[0] not in {*self.commands, *ctx.help_option_names}:
+            args = [METHOD, *args]
+        return super().parse_args(ctx, args)
+
+
+mix = typer.Typer(
+    name="mix",
+    cls=Methods,
+    help="The share of the training tokens that each domain gets: by a METHOD, or found by training proxies.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(mix)
+
+
+@mix.command(METHOD)
+def mixed(
     method: Annotated[str, typer.Argument(help="A method, or a published mixture (`winnow presets`).")],
     at: Place,
     budget: Budget = None,
@@ -90,6 +118,11 @@ def mix(
         evidence.show_evidence(found, console)
 
     printed(found, json, show)
+
+
+mix.command("swarm")(cli_proxies.swarm)
+mix.command("doremi")(cli_doremi.doremi)
+mix.command("judge")(cli_judge.judge)
 
 
 @app.command()

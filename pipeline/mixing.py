@@ -1,14 +1,18 @@
 """From what the command line asks to mixtures and allotments: what there is, by which method, for which budget."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from corpus.errors import RecipeError
+from corpus.manifest import read_manifest
 from corpus.storage import exists, read_bytes
 from mixtures.allotment import allot
 from mixtures.baselines import Method
+from mixtures.doremi_alarms import carried
+from mixtures.doremi_mixture import tokenizer_of
 from mixtures.inventory import Inventory, worth
 from mixtures.mixture import Mixture
 from mixtures.presets import PRESETS
@@ -188,9 +192,21 @@ def mixed(
     settings |= {"regressor": regressor, "candidates": candidates, "seed": seed, "kl": kl}
     chosen = method(name, settings | {"keep": None if keep is None else _read_weights(keep, "--keep")})
     mixture = chosen.mix(stocked(at, by, edges, bytes_per_token), _whole(budget, "--budget"))
+    for option, url in (("--from", from_file), ("--keep", keep)):
+        _warned(option, url, Stock.of(at).manifest)
     if place is not None:
         mixture.save(place)
     return mixture.model_dump(mode="json")
+
+
+def _warned(option: str, url: str | None, manifest: str | None) -> None:
+    """Say on stderr where weights that come from a mixture were found with another tokenizer than these tokens."""
+    said = {} if url is None else json.loads(read_bytes(url))
+    if url is None or manifest is None or "format" not in said:
+        return
+    found = tokenizer_of(Mixture.load(url))
+    for alarm in carried(found, read_manifest(manifest).tokenizer.hash, True):
+        print(f"winnow: {option} {url}: {alarm.kind}: {alarm.what}", file=sys.stderr, flush=True)
 
 
 def allotted(

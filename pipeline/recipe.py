@@ -128,6 +128,7 @@ class _Keys(pydantic.BaseModel):
     stages: list[Any] = []
     tokens: dict[str, Any] = {}
     shard_mb: Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] = Recipe.shard_mb
+    mixture: dict[str, Any] = {}  # what follows the corpus: pipeline/experiment_settings.py
     train: dict[str, Any] = {}  # of `winnow train`, which looks into it: pipeline/training_settings.py
 
 

@@ -66,16 +66,33 @@ def train(at: str, out: str, overrides: Sequence[str], law: str | None, html: st
     if exists(join(out, REPORT)):
         raise RecipeError(f"--at {out}: a corpus lies there; give the training run a folder of its own")
     given = asked(at, overrides)
-    manifest, beside = _tokens(given, out)
+    manifest, beside = tokens_of(given, out)
     cuda = device_of(str(given.part.get("device", "auto"))).type == "cuda"
     settings = settled(given, manifest, beside, cuda)
     foretold = None if law is None else _foretold(law, settings)
     begun = time.perf_counter()
-    outcome = trained(settings, out, listeners=[_listener(settings.budget)] if first() else [])
+    listeners = [_listener(settings.budget)] if first() else []
+    outcome = trained(settings, out, listeners=listeners, steerer=steerer(settings))
     facts = _facts(out, settings, outcome, foretold) | {"seconds": round(time.perf_counter() - begun, 3), "html": html}
     if html is not None and first():
         written(out, html, facts | {"settings": settings.model_dump(mode="json")})
     return facts
+
+
+def steerer(settings: TrainSettings) -> Any:
+    """What changes the weights of domains on the way, as `train.online` asks; None where it does not."""
+    online, steps = settings.online, -(-settings.budget // settings.batch.tokens)
+    if online is None:
+        return None
+    if online.method == "odm":
+        from mixtures.online import odm
+
+        share = odm.WARMUP if online.warmup is None else online.warmup
+        return odm.Odm(warmup=round(share * steps), every=online.every)
+    with needed():
+        from mixtures.online import ado
+    share = ado.REFIT if online.warmup is None else online.warmup
+    return ado.Ado(refit=max(ado.FEWEST, round(share * steps)), every=online.every)
 
 
 def written(at: str, html: str, facts: dict[str, Any]) -> None:
@@ -88,7 +105,7 @@ def written(at: str, html: str, facts: dict[str, Any]) -> None:
     write_bytes(html, run_page(Path(located(at)).resolve().name, told(Path(located(at)) / METRICS), facts).encode())
 
 
-def _tokens(given: Asked, out: str) -> tuple[str, str]:
+def tokens_of(given: Asked, out: str) -> tuple[str, str]:
     """The manifest of the tokens to train on, and the folder in which a mixture is looked for."""
     at = given.part.get("tokens")
     if at is None:

@@ -6,10 +6,11 @@ one set of settings, and the same seed begins with the same weights of the model
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from corpus.interleave import LEAST
 from trainer.jobs.workers import Done
@@ -59,3 +60,12 @@ def losses(done: Done[Any]) -> dict[str, float]:
 def unit(done: Done[Any]) -> str:
     """What `losses` are in. Bytes are known where the tokenizer lies with the tokens."""
     return BITS if done.domains and all(one["bytes"] for one in done.domains.values()) else NATS
+
+
+class Pool(Protocol):
+    """What trains proxies: trainer/jobs/workers.py on this machine, ray_tasks.py on a cluster."""
+
+    def __call__(
+        self, folder: Path, jobs: Sequence[Proxy], told: Callable[[Done[Proxy]], None] = ...
+    ) -> list[Done[Proxy]]:
+        """What came of them, in their order; what is done is not done again. told: called with each as it ends."""

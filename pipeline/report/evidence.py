@@ -24,7 +24,7 @@ def show_evidence(mixture: dict[str, Any], console: Console) -> None:
 
 
 def _ranked(found: dict[str, Any]) -> Any:
-    table = table_of(("regressor", ">rank correlation", ">error, nats", "taken"))
+    table = table_of(("regressor", ">rank correlation", ">error", "taken"))
     for name, score in found["cross_validation"].items():
         taken = "yes" if name == found["regressor"] else ""
         table.add_row(name, f"{score['spearman']:.3f}", f"{score['rmse']:.3f}", taken)
@@ -33,7 +33,7 @@ def _ranked(found: dict[str, Any]) -> Any:
 
 def _lines(found: dict[str, Any]) -> list[str]:
     promised, prior = found["predicted"], found["predicted_prior"]
-    said = [f"Predicted {promised:.4f} nats a token; in proportion to the tokens {prior:.4f}."]
+    said = [f"Predicted a loss of {promised:.4f}; in proportion to the tokens {prior:.4f}."]
     if promised > prior:
         said.append("No better than in proportion to the tokens, by the fit itself: take `proportional`.")
     for theirs, parts in found["spread"].items():

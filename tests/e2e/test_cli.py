@@ -338,6 +338,8 @@ def workplace(tmp_path_factory):
     for month in ("may", "june"):
         typed(folder, f"winnow index make runs/tiny index/{month}")
     typed(folder, "winnow split runs/clean by-level --by level")
+    for method in ("proportional", "uniform"):
+        typed(folder, f"winnow mix {method} by-level --out {method}.json")
     classes = "--class good=data/web/a.jsonl --class rest=data/web/c.parquet"
     typed(folder, f"winnow classify train quality.bin {classes} --dim 8 --buckets 2000")
     graded_pages(folder)
@@ -403,8 +405,8 @@ def made_small(command):
     return command
 
 
-SLOW = pytest.mark.slow  # the demo reads 40 MB
-COMMANDS = [pytest.param(one, marks=SLOW if one.startswith("winnow demo") else ()) for one in documented()]
+SLOW = ("winnow demo", "winnow mix swarm", "winnow mix judge", "winnow mix doremi")  # 40 MB to read; trainings
+COMMANDS = [pytest.param(one, marks=pytest.mark.slow if one.startswith(SLOW) else ()) for one in documented()]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -106,3 +106,8 @@ def test_what_is_no_file_of_runs_is_refused_in_words(tmp_path, name, text, said)
 def test_targets_that_no_run_has_are_refused(tmp_path):
     with pytest.raises(RecipeError, match="no loss of 'c'; there are: a, b"):
         read_runs_table(written(tmp_path, mixed_csv=MIXED, lost_csv=LOST), ["c"])
+
+
+def test_a_run_that_was_told_to_have_failed_is_left_out_with_that_reason():
+    known = [Record("a", {"x": 1.0}, {"x": 2.0}), Record("b", {"x": 1.0}, {}, "step 12: no finite gradients")]
+    assert table(known).left_out == {"b": "step 12: no finite gradients"}

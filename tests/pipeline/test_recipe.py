@@ -367,7 +367,7 @@ def test_only_decimals_are_numbers(text, value):
         ("name: web\nsources: [{path: {}}]", "web.yaml:2: sources[0].path: expected text or a list, found {}"),
         ("name: web\nsources: [{path: a, max_record_mb: 0}]", "web.yaml:2: sources[0].max_record_mb: expected a number of MB above 0, found 0"),
         ('name: "a\\nb"\nsources: [{path: a}]', "web.yaml:1: name: expected text without control characters, found text 'a\\nb'"),
-        (HEAD + "stage: []", "web.yaml:3: stage: no such setting; did you mean 'stages'? It has: name, sources, while_reading, stages, tokens, shard_mb, train"),
+        (HEAD + "stage: []", "web.yaml:3: stage: no such setting; did you mean 'stages'? It has: name, sources, while_reading, stages, tokens, shard_mb, mixture, train"),
         (HEAD + "while_reading: exact", "web.yaml:3: while_reading: expected a list, found text 'exact'"),
         (HEAD + "while_reading: [exat]", "web.yaml:3: while_reading[0]: no stage 'exat'; did you mean 'exact'? There are: compare, every, exact, extract"),
         (HEAD + "while_reading: [exact, compare]", "web.yaml:3: while_reading[1]: compare cannot run while reading: it compares documents, and while reading none is at rest; put it into `stages`"),
@@ -507,7 +507,7 @@ def test_the_later_of_two_overrides_holds(tmp_path):
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("evry.count=1", "no such stage or key in this recipe; did you mean 'every'? There are: exact, every, exact_2, every_2, name, sources, while_reading, stages, tokens, shard_mb, train"),
+        ("evry.count=1", "no such stage or key in this recipe; did you mean 'every'? There are: exact, every, exact_2, every_2, name, sources, while_reading, stages, tokens, shard_mb, mixture, train"),
         ("every.cuont=1", "stages[1].every.cuont: no such setting; did you mean 'count'? It has: text, count, share, flag, dialect, keep, limits, model, either"),
         ("every.count='1'", "stages[1].every.count: expected a whole number, found text '1'; write it in decimal and without quotes"),
         ("every_2.text=no", "stages[3].every.text: expected text, found false (written no); in quotes it is text: \"no\""),
@@ -614,7 +614,11 @@ def test_the_reference_has_every_key_with_its_default(kind, heading):
 
 
 def test_the_reference_has_every_key_of_a_recipe():
-    assert list(documented("The recipe")) == list(_Keys.model_fields) == [*(f.name for f in fields(Recipe)), "train"]
+    assert (
+        list(documented("The recipe"))
+        == list(_Keys.model_fields)
+        == [*(f.name for f in fields(Recipe)), "mixture", "train"]
+    )
     assert documented("The recipe")["shard_mb"] == Recipe.shard_mb
 
 

@@ -129,10 +129,8 @@ def written(path, lines):
 def lines():
     for step in range(10, 60, 10):
         yield {"step": step, "loss": 5 - step / 100, "mean_loss": 5.0, "norm": 1.0, "tokens": step * 64}
-    yield {
-        "step": 50,
-        "held_out": {"<web>": {"documents": 3, "tokens": 90, "loss": 4.5, "perplexity": 90.0, "bits_per_byte": 2.25}},
-    }
+    known = {"documents": 3, "tokens": 90, "loss": 4.5, "perplexity": 90.0, "bits_per_byte": 2.25}
+    yield {"step": 50, "held_out": {"<web>": known, "code": known | {"bits_per_byte": None}}}  # no tokenizer there
     skip = {"step": 20, "first": 80, "end": 88}
     yield {"event": "spike", "step": 50, "rewound": True, "loss": 9.0, "skip": skip}
     yield {"step": 30, "loss": 4.0, "mean_loss": 4.25, "norm": 1.5, "tokens": 1920, "domains": {"<web>": 4.0}}
@@ -159,6 +157,7 @@ def test_the_page_holds_the_figures_and_no_text_as_markup(tmp_path):
     page = run_page("run <1>", read, {"digest": "<b>", "model": {"layers": 2}})
     assert "30 steps, 1,920 tokens, loss 4.0000 nats a token." in page
     assert "<td>&lt;web&gt;</td><td>3</td><td>90</td><td>4.5000</td><td>90.0000</td><td>2.2500</td>" in page
+    assert "<td>code</td><td>3</td><td>90</td><td>4.5000</td><td>90.0000</td><td></td>" in page
     assert "<td>model.layers</td><td>2</td>" in page
     assert "<web>" not in page.replace("\\u003cweb\\u003e", "")
     assert "<td><b></td>" not in page

@@ -2,7 +2,7 @@
 
     echo runs/sweep/jobs/1e+11-24-0a1b2c | python -m trainer.jobs.job
 
-The answer is empty, or what makes the run impossible.
+The answer is empty, or what makes the run impossible. Where who asked is killed, the run at hand is saved and ends.
 
 A folder has `settings.json` and gets `result.json`, whatever became of the run; one that was killed has none, and
 goes on from its checkpoint when it is named again. Importing torch takes longer than a small run, hence many to a
@@ -12,9 +12,12 @@ process; one thread each, since two runs of two threads on two cores took 13 tim
 import json
 import math
 import os
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import torch
@@ -32,12 +35,24 @@ SETTINGS, RESULT = "settings.json", "result.json"
 def main() -> None:
     """Until stdin ends."""
     torch.set_num_threads(1)
-    for line in sys.stdin:
+    lines: SimpleQueue[str] = SimpleQueue()
+    threading.Thread(target=_heard, args=(lines, os.getppid()), daemon=True).start()
+    while line := lines.get():
         try:
             made(Path(line.rstrip("\n")))
             print(flush=True)
         except WinnowError as error:
             print(str(error).replace("\n", " "), flush=True)
+
+
+def _heard(lines: "SimpleQueue[str]", parent: int) -> None:
+    """What is asked, then nothing. SIGTERM where the parent is gone: else its next try would find the folder in use."""
+    for line in sys.stdin:
+        lines.put(line)
+    lines.put("")
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def made(folder: Path) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
+import torch
+
 from corpus.errors import RecipeError
 from trainer.jobs.job import RESULT, SETTINGS
 from trainer.run.settings import TrainSettings
@@ -51,9 +53,14 @@ class Done(Generic[J]):
 def done(folder: Path, job: J) -> Done[J] | None:
     """What the folder of a job holds; None where it has not ended."""
     try:
-        said: dict[str, Any] = json.loads((folder / job.name / RESULT).read_text())
+        return told_of(job, (folder / job.name / RESULT).read_text())
     except FileNotFoundError:
         return None
+
+
+def told_of(job: J, result: str) -> Done[J]:
+    """The same of the content of result.json."""
+    said: dict[str, Any] = json.loads(result)
     rest = {"domains": said.get("domains", {}), "trained": said.get("trained", {})}
     return Done(job, said.get("loss"), said.get("tokens", 0), said["seconds"], said.get("why", ""), **rest)
 
@@ -80,7 +87,11 @@ def run(
         else:
             asked(folder, job)
             left.put(job)
-    crew = [_Worker(folder, left, told) for _ in range(min(workers, left.qsize()))]
+    devices = cuda_devices() if on_cuda(jobs) else []
+    crew = [
+        _Worker(folder, left, told, devices[n % len(devices)] if devices else None)
+        for n in range(min(workers, left.qsize()))
+    ]
     try:
         for worker in crew:
             worker.start()
@@ -98,12 +109,24 @@ def run(
     return [one for one in ended if one is not None]
 
 
+def on_cuda(jobs: Sequence[Job]) -> bool:
+    """Whether the jobs train on GPUs."""
+    asked = {job.settings.device for job in jobs}
+    return "cuda" in asked or ("auto" in asked and torch.cuda.is_available())
+
+
+def cuda_devices() -> list[str]:
+    """As CUDA_VISIBLE_DEVICES names them, those of this process: workers take them in turn."""
+    said = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return [one.strip() for one in said.split(",") if one.strip()] or [f"{n}" for n in range(torch.cuda.device_count())]
+
+
 class _Worker(threading.Thread, Generic[J]):
     """Takes jobs until none is left, and has a process make them."""
 
-    def __init__(self, folder: Path, left: SimpleQueue[J], told: Callable[[Done[J]], None]) -> None:
+    def __init__(self, folder: Path, left: SimpleQueue[J], told: Callable[[Done[J]], None], device: str | None) -> None:
         super().__init__(daemon=True)
-        self.folder, self.left, self.told = folder, left, told
+        self.folder, self.left, self.told, self.device = folder, left, told, device
         self.dead: list[Done[J]] = []
         self.failed: BaseException | None = None
         self.ending = False
@@ -135,7 +158,7 @@ class _Worker(threading.Thread, Generic[J]):
         if self.process is None or self.process.poll() is not None:
             command = [sys.executable, "-m", "trainer.jobs.job"]
             self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environment()
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environment(self.device)
             )
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -158,10 +181,11 @@ class _Worker(threading.Thread, Generic[J]):
             self.process.wait()
 
 
-def _environment() -> dict[str, str]:
-    """One thread a process; this program's own code first, wherever it was started."""
+def _environment(device: str | None) -> dict[str, str]:
+    """One thread a process, and a GPU where it has one; this program's own code first, wherever it was started."""
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     alone = {"RANK", "WORLD_SIZE", "LOCAL_RANK"}
     kept = {name: value for name, value in os.environ.items() if name not in alone}
-    return kept | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": path}
+    own = {} if device is None else {"CUDA_VISIBLE_DEVICES": device}
+    return kept | own | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": path}

@@ -21,6 +21,8 @@ MOST_EVENTS = 500
 def run_page(name: str, told: Told, facts: dict[str, Any]) -> str:
     """facts: what stands above the curves, by name: digests, counts, settings; values may be nested."""
     figures = [_losses(told), _held_out(told), _norms(told), _speeds(told)]
+    if any("weights" in line for line in told.measures.values()):
+        figures.insert(1, _weights(told))
     if any("noise_scale" in line for line in told.measures.values()):
         figures.append(_noise(told))
     tables = [
@@ -50,6 +52,13 @@ def _losses(told: Told) -> go.Figure:
         if gone_back_to(event) is not None:
             figure.add_vline(x=event["step"], line_dash="dot", line_color="crimson")
     return _drawn(figure, "Training loss (dotted: rewound after a spike)", "nats a token")
+
+
+def _weights(told: Told) -> go.Figure:
+    figure = go.Figure()
+    for domain in sorted({name for line in told.measures.values() for name in line.get("weights", {})}):
+        figure.add_scatter(**_line(told.series("weights", domain)), name=escape(domain))
+    return _drawn(figure, "Weights of domains, changed on the way", "share of sequences")
 
 
 def _held_out(told: Told) -> go.Figure:
@@ -100,9 +109,14 @@ def _held_out_rows(told: Told) -> list[tuple[str, ...]]:
         return []
     last = next(reversed(told.held_out.values()))
     return [
-        (domain, f"{one['documents']:,}", f"{one['tokens']:,}", *(f"{one[name]:.4f}" for name in _HELD_OUT[3:]))
+        (domain, f"{one['documents']:,}", f"{one['tokens']:,}", *(_figure(one[name]) for name in _HELD_OUT[3:]))
         for domain, one in sorted(last.items())
     ]
+
+
+def _figure(value: float | None) -> str:
+    """Bits a byte are null where no tokenizer lies with the tokens."""
+    return "" if value is None else f"{value:.4f}"
 
 
 def _event_rows(told: Told) -> list[tuple[str, ...]]:

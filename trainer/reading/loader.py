@@ -81,7 +81,8 @@ class Loader:
         """Sequences of this rank that hold those of [read, end), and where they begin: the last ones, or the next."""
         start, stop, ahead = self._planned
         if not (start <= read and end <= stop and (read - start) % self.world == 0):
-            start, stop = read, min(read + max(_AHEAD, self.batch) * self.world, self.plan.sequences)
+            known = self.plan.sequences if self.plan.steered is None else end  # what comes after may not be settled yet
+            start, stop = read, min(read + max(_AHEAD, self.batch) * self.world, known)
             ahead = self.plan.laid(np.arange(start + self.rank, stop, self.world))
             self._planned = start, stop, ahead
         return start, ahead

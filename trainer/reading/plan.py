@@ -21,6 +21,7 @@ from trainer.reading.held import Held, opened
 from trainer.reading.held_out import held_out as chosen
 from trainer.reading.line import Line, line
 from trainer.reading.shares import Shares, Weights, shares
+from trainer.reading.steered import Steered
 
 MOST_EPOCHS = 4.0
 """Passes over a domain that go unremarked: four are worth 93 % of as many fresh tokens (Muennighoff et al. 2023)."""
@@ -47,6 +48,7 @@ class Plan:
     seed: int
     lines: dict[str, Line]  # by domain: the documents that are read
     held_out: float = 0.0  # share of documents that are not
+    steered: Steered | None = None  # which domain when, where that is settled on the way, not by `parts`
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -54,16 +56,17 @@ class Plan:
         return tuple(self.parts)
 
     @cached_property
-    def interleave(self) -> Interleave:
+    def interleave(self) -> Interleave | Steered:
         """Which domain when."""
-        return Interleave(tuple(self.parts.values()))
+        return self.steered or Interleave(tuple(self.parts.values()))
 
     @cached_property
     def hash(self) -> str:
         """32 hex digits that change with whatever changes a sequence; more sequences of the same change nothing."""
         parts = [part for pair in self.parts.items() for part in pair]
         without = (self.held_out,) if self.held_out else ()
-        said = ("winnow-plan/1", self.held.inputs, self.width, self.packing, self.seed, *parts, *without)
+        steered = ("steered",) if self.steered is not None else ()
+        said = ("winnow-plan/1", self.held.inputs, self.width, self.packing, self.seed, *parts, *without, *steered)
         return f"{stable_hash(*said, bits=128):032x}"
 
     def counts(self, n: int) -> dict[str, int]:
@@ -105,6 +108,7 @@ def planned(
     seed: int = 0,
     most_epochs: float = MOST_EPOCHS,
     held_out: float = 0.0,
+    steered: bool = False,
     verify: bool = True,
 ) -> Plan:
     """The plan of a run over the shards of a manifest.
@@ -115,6 +119,7 @@ def planned(
     mixture one pass.
     packing: "windows", "concatenate" or "best_fit", see corpus/packing.py. verify: see `opened`.
     held_out: the share of each domain's documents that is not read, see held_out.py.
+    steered: weights may change on the way, from the mixture's on; each domain gives `most_epochs` passes at most.
     RecipeError where that cannot be had; the refusals of `opened` where the shards are not as the manifest says.
     """
     held = opened(manifest_url, verify)
@@ -134,7 +139,9 @@ def planned(
         sequences = sum(one.sequences for one in plan.packings.values())
     elif sequences is None and given.budget is not None:
         sequences = given.budget // sequence
-    return replace(plan, sequences=_total(plan, sequences, most_epochs))
+    total = _total(plan, sequences, most_epochs, steered)
+    most = [_most(plan, domain, most_epochs) for domain in parts]
+    return replace(plan, sequences=total, steered=Steered(most) if steered else None)
 
 
 def _packings(lines: dict[str, Line], sequence: int, packing: str, seed: int) -> dict[str, Packing]:
@@ -154,8 +161,11 @@ def _given(held: Held, packings: dict[str, Packing], mixture: str | Weights | No
     return Shares({domain: count for domain, count in every.items() if count}, None)
 
 
-def _total(plan: Plan, asked: int | None, most_epochs: float) -> int:
-    """Sequences in all (None: the most); RecipeError where a domain would be read more than `most_epochs` times."""
+def _total(plan: Plan, asked: int | None, most_epochs: float, steered: bool) -> int:
+    """Sequences in all (None: the most); RecipeError where a domain would be read more than `most_epochs` times.
+
+    steered: where all domains would, since then one gives what another cannot.
+    """
     if not 0 < most_epochs < float("inf"):
         raise RecipeError(f"most_epochs is {most_epochs!r}, not a number above 0")
     whole, most = sum(plan.parts.values()), {domain: _most(plan, domain, most_epochs) for domain in plan.parts}
@@ -163,6 +173,8 @@ def _total(plan: Plan, asked: int | None, most_epochs: float) -> int:
     total = largest if asked is None else asked
     if total < 1:
         raise RecipeError(f"a plan of {total:,} sequences of {plan.width:,} tokens; 1 is the least")
+    if steered:
+        return _of_all(plan, total, most, most_epochs)
     for domain, part in plan.parts.items():
         if total * part // whole > most[domain]:
             held = plan.packings[domain].sequences
@@ -171,6 +183,16 @@ def _total(plan: Plan, asked: int | None, most_epochs: float) -> int:
                 f"{total * part // whole:,}: {total * part / whole / held:.3g} passes, at most {most_epochs:g} are "
                 f"allowed. Plan {largest:,} sequences, lower its share, or raise most_epochs."
             )
+    return total
+
+
+def _of_all(plan: Plan, total: int, most: dict[str, int], most_epochs: float) -> int:
+    """The total, where all domains together may give as much."""
+    if total > sum(most.values()):
+        raise RecipeError(
+            f"the plan of {total:,} sequences asks for more than {most_epochs:g} passes over all domains, which give "
+            f"{sum(most.values()):,}: train on fewer tokens, or raise most_epochs"
+        )
     return total
 
 

@@ -47,6 +47,20 @@ def _refuse_noise(settings: TrainSettings, batch: int, micro: int) -> None:
         )
 
 
+def refuse_unsteered(settings: TrainSettings, steered: bool) -> None:
+    """RecipeError where settings ask for weights that change and nothing is there to change them, or the other way.
+
+    A run whose settings do not say so would be taken for one of fixed weights by whoever reads its checkpoints.
+    """
+    if steered != (settings.online is not None):
+        asked = "none was asked for" if settings.online is None else f"{settings.online.method!r} was asked for"
+        given = "one was given" if steered else "none was given"
+        raise RecipeError(
+            f"train.online: {asked} to change the weights of domains, and {given}. `winnow train` makes it from the "
+            f"settings; a caller of `train` gives it as `steerer`."
+        )
+
+
 def refuse_other(saved: dict[str, Any], settings: TrainSettings, where: str) -> None:
     """OtherSettings, with the first setting that differs, unless it is one of `MAY_CHANGE`."""
     asked = _flat(settings.model_dump(mode="json"))

@@ -29,6 +29,7 @@ from trainer.run.pace import due
 from trainer.run.ranks import agreed
 from trainer.run.resuming import refuse_too_little_disk, resumed, rewound, saved
 from trainer.run.settings import TrainSettings
+from trainer.run.steering import Steerer, settled
 from trainer.run.step import Taken, step
 from trainer.run.stopping import Stopping
 from trainer.run.telling import Interval
@@ -42,13 +43,15 @@ def train(
     stop_after: int | None = None,
     listeners: Sequence[Listener] = (),
     weigher: Weigher | None = None,
+    steerer: Steerer | None = None,
 ) -> Outcome:
     """Train into the folder `at`, from its newest valid checkpoint or from the beginning, until the budget is spent.
 
     stop_after: the step to stop and save at, if that comes sooner. SIGTERM does the same at the step at hand; a
     process should then exit with `stopping.TERMINATED`. listeners: get each line of metrics.jsonl, a console for
-    example. weigher: weighs the tokens of each batch before its step. On the CPU the same settings and tokens give
-    the same weights to the bit, however often a run was stopped.
+    example. weigher: weighs the tokens of each batch before its step. steerer: says after each step which weights
+    the domains have from the batch after next on, where settings.online asks for it. On the CPU the same settings and
+    tokens give the same weights to the bit, however often a run was stopped.
 
     RecipeError where the run cannot be had as asked (OtherSettings: `at` holds one of other settings), ShardError and
     TokenizerError where the tokens are not as the manifest says, NotSaved where there is no room for a checkpoint,
@@ -58,7 +61,7 @@ def train(
     if not is_local(at):
         raise RecipeError(f"{at}: a run trains into a folder on a mounted disk; copy its checkpoints away afterwards")
     folder, device = Path(located(at)), device_of(settings.device)
-    with joined(device), alone(folder), Stopping() as stopping, run_of(settings, folder, device) as run:
+    with joined(device), alone(folder), Stopping() as stopping, run_of(settings, folder, device, steerer) as run:
         run.weigher = weigher
         run.journal.listen([*listeners, *sinks(settings, folder, run.journal)])
         refuse_benchmarks(settings.evaluation.benchmarks, run.reader.loader.plan.held)
@@ -129,9 +132,11 @@ def _one(run: Run, interval: Interval) -> Taken:
     """The next step, while the batch after it is read."""
     now = due(run, run.position.read, run.position.trained)
     assert now is not None
+    settled(run, now)
     batch = run.reader.take(now.read, now.sequences)
     after = due(run, batch.end, run.position.trained + now.tokens)
     if after is not None:
+        settled(run, after)
         run.reader.ahead(after.read, after.sequences)
     if run.weigher is not None:
         batch = run.weigher.weighed(run, batch)
@@ -142,6 +147,8 @@ def _one(run: Run, interval: Interval) -> Taken:
     plan, context = run.reader.loader.plan, run.settings.model.context
     begun, ended = plan.counts(batch.read), plan.counts(batch.end)
     run.position.advanced(batch.end, now.tokens, {name: (ended[name] - begun[name]) * context for name in ended})
+    if run.steering is not None:
+        run.steering.observed(run.position.step, taken.nats, taken.tokens)
     if taken.updated:
         observed(run, small, taken.norm, batch.targets, now.tokens)
     interval.add(taken, now.tokens, rate, looked())

@@ -18,13 +18,14 @@ from trainer.parallel.mesh import Mesh, meshed
 from trainer.reading.loader import Loader
 from trainer.reading.plan import planned
 from trainer.run.batches import Reader
-from trainer.run.checks import refuse_misfits
+from trainer.run.checks import refuse_misfits, refuse_unsteered
 from trainer.run.compiling import compiled
 from trainer.run.journal import Journal
 from trainer.run.position import Position
 from trainer.run.precision import LossScale, narrow_dtype, weight_dtype
 from trainer.run.ranks import first
 from trainer.run.settings import TrainSettings
+from trainer.run.steering import Steerer, Steering
 from trainer.run.weighing import Weigher
 from trainer.stability.clipping import Guard
 from trainer.stability.noise import NoiseScale
@@ -51,6 +52,7 @@ class Run:
     position: Position = field(default_factory=Position)
     saved_step: int | None = None  # of the newest checkpoint
     weigher: Weigher | None = None
+    steering: Steering | None = None
     skips: list[Skip] = field(default_factory=list)
     told: list[str] = field(default_factory=list)  # what the user should know of how it was made
 
@@ -84,19 +86,22 @@ class Run:
         self.reader.loader.load_state_dict(state["loader"])
         if ("weigher" in state) != (self.weigher is not None):
             raise OtherSettings("its tokens were weighed by a method in one of the two runs, and not in the other")
+        if ("steering" in state) != (self.steering is not None):
+            raise OtherSettings("its domains were weighed on the way in one of the two runs, and not in the other")
         for name, one in self._parts().items():
             one.load_state_dict(state[name])
 
     def _parts(self) -> dict[str, Any]:
-        names = ("position", "loss_scale", "guard", "spikes", "noise")
-        return {name: getattr(self, name) for name in (*names, *(["weigher"] if self.weigher else []))}
+        hooks = [name for name in ("weigher", "steering") if getattr(self, name) is not None]
+        return {name: getattr(self, name) for name in ("position", "loss_scale", "guard", "spikes", "noise", *hooks)}
 
 
-def run_of(settings: TrainSettings, folder: Path, device: torch.device) -> Run:
+def run_of(settings: TrainSettings, folder: Path, device: torch.device, steerer: Steerer | None = None) -> Run:
     """A run before its first step. RecipeError, or what the plan and the loader refuse, where it cannot be had."""
+    refuse_unsteered(settings, steerer is not None)
     mesh = meshed(settings.parallel, settings.model, device)
     refuse_misfits(settings, mesh.readers)
-    loader = _loader(settings, mesh)
+    loader = _loader(settings, mesh, steerer is not None)
     parallel = parallelised(
         settings.model,
         mesh,
@@ -124,6 +129,7 @@ def run_of(settings: TrainSettings, folder: Path, device: torch.device) -> Run:
         guard=Guard(stability.most_skipped),
         spikes=SpikeDetector(stability.spike_score, stability.spike_window),
         noise=NoiseScale(),
+        steering=None if steerer is None else Steering(steerer, loader.plan),
         told=compiled(parallel.model, device) if settings.compile else [],
     )
 
@@ -145,7 +151,7 @@ def sinks(settings: TrainSettings, folder: Path, journal: Journal) -> list[Guard
     return [Guarded(name, make, failed) for name, make in made_of.items()]
 
 
-def _loader(settings: TrainSettings, mesh: Mesh) -> Loader:
+def _loader(settings: TrainSettings, mesh: Mesh, steered: bool) -> Loader:
     """A sequence of the plan trains `context` tokens and holds one more; passes are counted in tokens trained."""
     context = settings.model.context
     multiple = context * mesh.readers
@@ -158,5 +164,6 @@ def _loader(settings: TrainSettings, mesh: Mesh) -> Loader:
         seed=settings.seed,
         held_out=settings.evaluation.held_out,
         most_epochs=settings.most_epochs * (context + 1) / context,
+        steered=steered,
     )
     return Loader(plan, 1, mesh.reader, mesh.readers, vocabulary=settings.model.vocab)

@@ -13,6 +13,7 @@ from trainer.stability.rewind import remember, remembered, skipped, target
 from trainer.stability.spikes import Spike
 
 SKIPPED = "skipped.jsonl"
+STEERED = "steered.json"
 
 
 def saved(run: Run) -> None:
@@ -66,6 +67,8 @@ def resumed(run: Run) -> None:
 def restored_into(run: Run, found: Found) -> None:
     """The run as it was saved."""
     run.load_state_dict(found.manifest.state)
+    if run.steering is not None:
+        run.steering.recall(run.saver.directory / STEERED)
     restore(found.folder, run.model, run.optimizer)
     run.saved_step = run.position.step
 
@@ -88,6 +91,9 @@ def rewound(run: Run, spike: Spike) -> None:
     batch = tokens // run.settings.model.context
     skip = skipped(spike, state["step"], state["read"], batch, stability.skip)
     run.skips = [*run.skips, skip]
+    if run.steering is not None:
+        run.steering.settle(skip.end, batch)  # here, and not when it is read: that may be after another checkpoint
+        run.steering.remember(run.saver.directory / STEERED)
     if first():
         remember(run.saver.directory / SKIPPED, run.skips)
     run.journal.event("spike", run.position.step, rewound=True, **told, skip=asdict(skip))

@@ -96,12 +96,21 @@ class Monitoring(_Part):
     peak: str = ""  # the accelerator whose printed peak MFU is of, scaling/hardware.py; "": the one found
 
 
+class Online(_Part):
+    """Weights of domains that change on the way, by training losses; they begin as the mixture's. mixtures/online."""
+
+    method: Literal["odm", "ado"]  # a bandit that prefers high losses; laws that prefer losses that still fall
+    every: int = Field(default=10, ge=1)  # steps between changes
+    warmup: float | None = Field(default=None, ge=0, lt=0.5)  # share of the steps before the first; odm 1 %, ado 1/60
+
+
 class TrainSettings(_Part):
     """A whole run."""
 
     model: ModelSettings
     tokens: str = ""  # manifest of token shards; "": those of the run directory
     mixture: str | dict[str, float] | None = None  # mixture.json, an allotment, or shares by domain
+    online: Online | None = None  # None: the mixture stays as it is
     budget: int = Field(gt=0)  # tokens to train on, in all
     packing: Literal["windows", "concatenate", "best_fit"] = "concatenate"
     most_epochs: float = Field(default=4.0, gt=0)

@@ -42,6 +42,8 @@ class Interval:
         run, seconds = self.run, time.perf_counter() - self.begun
         figures: dict[str, Any] = {"loss": taken.loss, "mean_loss": self.nats.sum() / self.counts.sum()}
         figures["domains"] = self._of_domains()
+        if run.steering is not None:
+            figures["weights"] = run.steering.told(run.position.read)
         figures |= {"norm": taken.norm, "clipped": self.clipped / self.steps, "left_out": self.left_out}
         figures |= {"rate": rate * run.settings.optimizer.rate, **health}
         figures |= {"tokens": run.position.trained, "domain_tokens": dict(run.position.domains)}
