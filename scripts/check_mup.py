@@ -1,6 +1,6 @@
 """Coordinate check and rate transfer of muP on a text, beside the standard parametrization: docs/training.md's figures.
 
-    python scripts/check_mup.py TEXT [--widths 32 64 128 256] [--base 128] [--steps 200] [--out mup.json]
+    python scripts/check_mup.py TEXT [--widths 32 64 128 256] [--base 64] [--steps 200] [--out mup.json]
 
 TEXT: a file, of which the last 4 MB at most are trained on as bytes. One core; hours by default.
 """
@@ -25,7 +25,7 @@ def main() -> None:
     torch.set_num_threads(1)
     text = asked.text.read_bytes()
     found = {kind: _transferred(kind, text, asked) for kind in asked.kinds}
-    slopes = {kind: _slopes(kind) for kind in found}
+    slopes = {kind: _slopes(kind, asked.base) for kind in found}
     figures = {
         "measured": {"date": date.today().isoformat(), "torch": torch.__version__, "machine": platform.machine()},
         "text": {"bytes": len(text), "name": asked.text.name},
@@ -46,7 +46,7 @@ def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("text", type=Path)
     parser.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128, 256])
-    parser.add_argument("--base", type=int, default=128, help="width at which muP is the standard parametrization")
+    parser.add_argument("--base", type=int, default=64, help="width at which muP is the standard parametrization")
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seeds", type=int, default=3)
@@ -89,7 +89,7 @@ def _cell(width: int, rate: float, loss: float) -> None:
     print(f"{start}{loss:>9.3f}", end="", flush=True)
 
 
-def _slopes(kind: str) -> dict[str, float]:
+def _slopes(kind: str, base: int) -> dict[str, float]:
     shape = ModelSettings(
         layers=2,
         width=64,
@@ -98,6 +98,7 @@ def _slopes(kind: str) -> dict[str, float]:
         vocab=256,
         context=32,
         parametrization=kind,  # type: ignore[arg-type]
+        base_width=base,
     )
     found = coordinate_check(shape)
     return {"residual": round(found.residual_slope, 4), "logits": round(found.logits_slope, 4)}

@@ -3,7 +3,10 @@
     python -m scripts.sweep_bytes CORPUS --at FOLDER [--budgets 1.5e11 3e11 6e11 1.2e12] [--workers 2] [--out FILE]
 
 CORPUS: a folder of *.jsonl.zst and *.jsonl.gz, read as bytes, a domain a file's first name. The four budgets with
-their sizes and rates are 1.4e13 FLOPs; the same command goes on where it was stopped.
+their sizes and rates are 1.5e13 FLOPs; the same command goes on where it was stopped.
+
+Beside the sweep's own back-test (the law of all lower runs, at the top budget's best run) stands another: a power of
+compute through the least losses of the lower budgets' parabolas.
 """
 
 import argparse
@@ -20,11 +23,12 @@ import torch
 
 from corpus.manifest import TokenizerCard, digest, manifest_of, write_manifest
 from corpus.tokens import Origin, write_shard
+from scaling.approaches import fit_isoflop
 from scripts.corpus_texts import sample
 from trainer.jobs.workers import Done
 from trainer.sweep.grid import RATES, Grid
 from trainer.sweep.law import facts, found, written
-from trainer.sweep.sweep import swept
+from trainer.sweep.sweep import Swept, swept
 
 EOS, VOCAB = 256, 257
 PIECE = 2048  # bytes of a document: whole novels would make held-out text one novel
@@ -74,9 +78,21 @@ def main() -> None:
     written(done, fits, asked.at)
     machine = {"date": date.today().isoformat(), "torch": torch.__version__, "machine": platform.machine()}
     figures = machine | {"seconds": round(time.perf_counter() - begun), "workers": asked.workers} | facts(done, fits)
+    figures |= {"minima": minima(done)}
     print(json.dumps(figures, indent=1))
     if asked.out:
         asked.out.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def minima(done: Swept) -> dict[str, object]:
+    """Least losses of the isoFLOP parabolas, and the top one from L = k C^-p through the others; budgets that have none
+    inside their sizes are left out. FitError with fewer than two."""
+    fit = fit_isoflop(*done.columns(), bootstraps=0)
+    power, scale = np.polyfit(np.log(fit.flops[:-1]), np.log(fit.loss[:-1]), 1)
+    predicted = float(np.exp(scale) * fit.flops[-1] ** power)
+    losses = fit.loss.round(4).tolist()
+    return {"params": fit.params.round().tolist(), "loss": losses, "predicted": predicted,
+            "error": predicted / float(fit.loss[-1]) - 1}  # fmt: skip
 
 
 def _told(one: Done) -> None:

@@ -36,6 +36,11 @@ def _lines(found: dict[str, Any]) -> list[str]:
     said = [f"Predicted a loss of {promised:.4f}; in proportion to the tokens {prior:.4f}."]
     if promised > prior:
         said.append("No better than in proportion to the tokens, by the fit itself: take `proportional`.")
+    elif (error := found["cross_validation"][found["regressor"]]["rmse"]) > prior - promised:
+        said.append(
+            f"The fit errs by {error:.4f} on runs it has not seen, more than the {prior - promised:.4f} it promises: "
+            f"judge the mixture (`winnow mix judge`) before you train on it, or train more runs."
+        )
     for theirs, parts in found["spread"].items():
         said.append(f"Runs drew from {plain(theirs)}: taken for {plain(', '.join(parts))}, in proportion to tokens.")
     if out := list(found["left_out"].items()):

@@ -87,12 +87,13 @@ def test_gpt_2_has_about_this_deviation_at_its_width():
     )
 
 
-def test_under_mup_the_head_stays_as_at_the_base_and_routers_shrink_with_the_width():
+def test_under_mup_first_logits_are_the_standard_ones_and_routers_shrink_with_the_width():
     options = {"layers": 1, "heads": 4, "ffn_width": 64, "vocab": 96, "context": 16, "parametrization": "mup"}
     mixed = {"experts": 64, "active_experts": 2, "base_width": 64}
     narrow, wide = (weights(ModelSettings(width=width, **options, **mixed)) for width in (64, 256))
-    for found in (narrow, wide):
-        assert found["head.weight"].std().item() == pytest.approx(math.sqrt(0.4 / 64), rel=0.05)
+    for width, found in ((64, narrow), (256, wide)):
+        divided = found["head.weight"] / (width / 64)
+        assert divided.std().item() == pytest.approx(math.sqrt(0.4 / width), rel=0.05)
     router, key = "blocks.0.feed_forward.router.weight", "blocks.0.attention.key.weight"
     assert (narrow[key].std() / wide[key].std()).item() == pytest.approx(2, rel=0.1)  # 1 / sqrt(width)
     assert (narrow[router].std() / wide[router].std()).item() == pytest.approx(4, rel=0.1)  # 1 / width

@@ -1,7 +1,10 @@
 """A sweep: budgets are spent to the digit, minima come to lie inside, what is done stays done, a law is found again."""
 
+import csv
 import json
 import math
+from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +22,7 @@ from trainer.jobs.job import RESULT, SETTINGS, made
 from trainer.jobs.workers import Done, done
 from trainer.sweep.grid import Grid, beyond, centred, job, next_centre
 from trainer.sweep.law import facts, found, written
-from trainer.sweep.shapes import shapes, size, sized
+from trainer.sweep.shapes import shaped, shapes, size, sized
 from trainer.sweep.sweep import Level, Swept, rate_of, swept
 from trainer.sweep.sweep import written as tabled
 
@@ -51,7 +54,8 @@ def test_the_shape_of_a_size_is_the_nearest(params):
 def test_a_run_spends_its_budget(model, budget, rate):
     one = job(grid(), budget, model, rate)
     assert 6 * one.params * one.settings.budget == pytest.approx(budget, abs=6 * one.params)
-    assert one.settings.batch.tokens % model.context == 0
+    assert one.settings.batch.tokens % (model.context * one.settings.batch.micro) == 0
+    assert 8 <= one.settings.batch.tokens / model.context <= 256
     assert one.name == job(grid(), budget, model, rate).name != job(grid(seed=1), budget, model, rate).name
 
 
@@ -163,6 +167,34 @@ def test_a_minimum_at_the_edge_is_said():
     assert "the smallest size" in warnings
 
 
+def recorded() -> Swept:
+    """What `scripts/sweep_bytes.py` trained, its best rates: docs/training.md has the machine and the corpus."""
+    with (Path(__file__).parent / "sweep_runs.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    levels = []
+    for budget, own in groupby(rows, key=lambda row: float(row["budget"])):
+        runs = []
+        for row in own:
+            model = shaped(int(row["width"]), vocab=257, context=128)
+            one = job(grid(context=128), budget, model, float(row["rate"]))
+            runs.append(Done(one, float(row["loss"]), int(row["tokens"]), 1.0))
+        levels.append(Level(budget, tuple(runs)))
+    return Swept(tuple(levels), tuple(one for level in levels for one in level.runs), ())
+
+
+def test_runs_of_real_text_have_their_minima_inside_and_the_lower_budgets_foretell_the_top():
+    """Our fit on recorded losses; sizes and tokens are asked of today's code, so it fails where the recipe moves."""
+    known = recorded()
+    assert len(known.levels) >= 4
+    assert all(level.interior for level in known.levels)
+    for level in known.levels:
+        assert all(6 * one.job.params * one.tokens == pytest.approx(level.budget, rel=2e-3) for one in level.runs)
+    fits = found(known, bootstraps=0)
+    assert fits.foretold.points == sum(len(level.runs) for level in known.levels[:-1])
+    assert fits.foretold.loss.min() == known.levels[-1].best.loss
+    assert abs(fits.error) <= 0.03
+
+
 # Real runs
 
 
@@ -175,7 +207,7 @@ def test_a_job_writes_what_came_of_it_and_a_diverged_one_why(tmp_path):
     model = sized(1.2e4, vocab=VOCAB, context=16)
     losses = []
     for rate in (0.01, 1e30):
-        one = job(small(tokens), 2e9, model, rate)
+        one = job(small(tokens), 1e9, model, rate)
         (tmp_path / one.name).mkdir()
         (tmp_path / one.name / SETTINGS).write_text(one.settings.model_dump_json())
         assert done(tmp_path, one) is None

@@ -44,7 +44,7 @@ def shapes(vocab: int, context: int) -> tuple[ModelSettings, ...]:
 
 
 def shaped(width: int, *, vocab: int, context: int) -> ModelSettings:
-    """Two layers up to a width of 128, then one for each 64; heads of 12 to 64 values."""
+    """Two layers up to a width of 128, then one for each 64; heads of 12 to 64 values, normed."""
     most = max(1, width // (12 if width <= 128 else PER_LAYER))
     heads = next(count for count in range(most, 0, -1) if width % (2 * count) == 0)
     return ModelSettings(
@@ -54,4 +54,5 @@ def shaped(width: int, *, vocab: int, context: int) -> ModelSettings:
         ffn_width=max(4, round(8 * width / 3 / 4) * 4),
         vocab=vocab,
         context=context,
+        qk_norm=True,
     )
