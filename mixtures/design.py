@@ -49,7 +49,8 @@ def designed(
             return found[:runs]
     raise RecipeError(
         f"design: of {blocks * _BLOCK:,} mixtures drawn, {len(found):,} are within the caps and differ, of {runs:,} "
-        f"wanted: allow more epochs, or draw nearer to the prior with strengths above {strengths[1]:g}"
+        f"wanted: allow more epochs, draw nearer to the prior with strengths above {strengths[1]:g}, or train proxies "
+        f"on more tokens, for weights below {least:.3g} are none"
     )
 
 
@@ -68,6 +69,7 @@ def draws(
         strength = np.exp(rng.uniform(np.log(strengths[0]), np.log(strengths[1]), size=block))
         drawn = dirichlet(rng, flat * strength[:, None])
         drawn = np.where(drawn < least, 0.0, drawn)
+        drawn = drawn[drawn.any(axis=1)]
         drawn = drawn / drawn.sum(axis=1, keepdims=True)
         yield drawn[(drawn <= most).all(axis=1)]
 

@@ -119,7 +119,8 @@ def _joined(records: Sequence[Record], source: str) -> dict[str, Record]:
     """The records of each run as one; the same figure twice is one, two different ones are refused."""
     runs: dict[str, Record] = {}
     for record in records:
-        known = runs.setdefault(record.run, Record(record.run, {}, {}, record.why))
+        known = runs.setdefault(record.run, Record(record.run, {}, {}))
+        runs[record.run] = known._replace(why=known.why or record.why)
         for ours, theirs in ((known.weights, record.weights), (known.losses, record.losses)):
             for name, value in theirs.items():
                 if name in ours and not (ours[name] == value or (isnan(ours[name]) and isnan(value))):
@@ -244,7 +245,7 @@ def _of_jsonl(url: str, text: str) -> Iterator[Record]:
         try:
             found = json.loads(line)
             weights, losses = _floats(found.get("weights", {})), _floats(found.get("losses", {}))
-            yield Record(str(found["run"]), weights, losses, str(found.get("why", "")))
+            yield Record(str(found["run"]), weights, losses, str(found.get("why") or ""))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             said = 'not {"run": "a", "weights": {"web": 0.7, "code": 0.3}, "losses": {"web": 3.1}}'
             raise RecipeError(f"{url}, line {number:,}: {said} ({error!r:.80})") from error

@@ -3,12 +3,14 @@
 Nothing heavy is imported before a verb needs it: `winnow --help` takes a tenth of a second.
 """
 
+import os
 import sys
 from typing import Annotated, Any
 
 import typer
 
 from corpus.errors import RecipeError
+from corpus.left_out import COMMAND
 from pipeline import cli_classify, cli_contamination, cli_duplicates, cli_mixing, cli_scaling, cli_tokens, cli_train
 from pipeline.options import Json, Run
 from pipeline.outcome import dumped, outcome, say
@@ -228,6 +230,7 @@ app.add_typer(cli_train.app)  # train, sweep, generate, evaluate, model
 
 def main() -> None:
     """Run the command line and end with its exit code."""
+    os.environ[COMMAND] = "1"
     sys.exit(outcome(app))
 
 

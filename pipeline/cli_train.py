@@ -1,4 +1,4 @@
-"""The verbs about models: `train`, `sweep`, `generate`, `evaluate`, `model export`, `model coordinates`."""
+"""The verbs about models: `train`, `sweep`, `generate`, `evaluate`, and those of `model`."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from pipeline.printed import printed
 app = typer.Typer()
 model = typer.Typer(
     name="model",
-    help="Hand a trained model to other tools; check how sizes of activations grow with the width.",
+    help="Hand a trained model to other tools; check how widths share a rate; replay what a spike left out.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -29,20 +29,40 @@ def train(
     set: Set = None,
     law: Annotated[str | None, typer.Option(help="A law, or a fit's .json: its loss beside the measured one.")] = None,
     html: Annotated[str | None, typer.Option(help="Write the run's page to this HTML file.")] = None,
+    engine: Annotated[
+        str, typer.Option(help="local: this process, or torchrun's; ray: workers of Ray Train.")
+    ] = "local",
+    address: Annotated[str | None, typer.Option(help="Address of a Ray cluster; one of its own where absent.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes on Ray; what train.parallel multiplies to.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Train a model, or go on with one that was stopped, until the budget is spent. Works under torchrun.
+    """Train a model, or go on with one that was stopped, until the budget is spent. Works under torchrun and on Ray.
 
     Example: winnow train runs/tiny --at runs/model --set model=1 --set budget=20K
     """
     from pipeline import training
     from pipeline.report import training as report
 
-    facts = training.train(at, out, set or (), law, html)
+    if engine == "ray":
+        from pipeline import ray_training
+
+        facts = ray_training.train(at, out, set or (), law, html, address=address, workers=workers)
+    else:
+        _refuse_of_ray(engine, address, workers)
+        facts = training.train(at, out, set or (), law, html)
     if facts["stopped"] == "SIGTERM":
         raise KeyboardInterrupt  # as every verb that was told to stop; the run is saved
     if training.first():
         printed(facts, json, lambda console: report.show(facts, console))
+
+
+def _refuse_of_ray(engine: str, address: str | None, workers: int | None) -> None:
+    if engine != "local":
+        raise RecipeError(f"--engine: {engine!r} is not known; one of: local, ray")
+    if address or workers:
+        raise RecipeError("--address and --workers are of Ray; give --engine ray with them, or start torchrun")
 
 
 @app.command()
@@ -51,7 +71,9 @@ def sweep(
     out: Annotated[str, typer.Option("--at", help="Folder of the sweep.")],
     budgets: Annotated[str, typer.Option(help="FLOPs of a run, ascending.")] = "1.5e11,3e11,6e11,1.2e12",
     sizes: Annotated[int, typer.Option(help="Sizes at each budget.")] = 5,
-    rates: Annotated[str, typer.Option(help="Learning rates, tried at the least budget.")] = "0.0078,0.0156,0.0312",
+    rates: Annotated[
+        str, typer.Option(help="Learning rates, tried at the least budget.")
+    ] = "0.0078,0.0156,0.0312,0.0625",
     context: Annotated[int, typer.Option(help="Tokens of a sequence.")] = 128,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Runs at once, a thread each; all cores if absent.")
@@ -151,3 +173,44 @@ def coordinates(
         raise RecipeError(f"--parametrization: {parametrization!r} is not known; one of: mup, standard")
     facts = sweeping.coordinates(widths, parametrization, seeds)
     printed(facts, json, lambda console: report.show_coordinates(facts, console))
+
+
+@model.command("transfer")
+def transfer(
+    tokens: Annotated[str, typer.Argument(metavar="TOKENS|RUN", help="A folder of tokens, a manifest, or a run.")],
+    widths: Annotated[str, typer.Option(help="Widths, ascending multiples of the first and of 16.")] = "32,64,128",
+    rates: Annotated[str, typer.Option(help="Learning rates, ascending.")] = "0.004,0.008,0.016,0.032,0.064",
+    steps: Annotated[int, typer.Option(min=1, help="Of each training, of 16 sequences of 64 tokens.")] = 200,
+    parametrization: Annotated[str, typer.Option(help="mup, standard, or both to compare them.")] = "mup",
+    base_width: Annotated[
+        int | None, typer.Option(min=1, help="Width at which muP is the standard; the first if absent.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="First weights that losses are means over.")] = 1,
+    json: Json = False,
+) -> None:
+    """Does the best learning rate of a narrow model carry over to wide ones? A grid of widths and rates, trained.
+
+    Example: winnow model transfer runs/tiny --widths 32,64 --rates 0.004,0.008,0.016 --steps 5
+    """
+    from pipeline import transferring
+    from pipeline.report import training as report
+
+    options = {"steps": steps, "parametrization": parametrization, "base_width": base_width, "seeds": seeds}
+    facts = transferring.transfer(tokens, widths, rates, **options)  # type: ignore[arg-type]
+    printed(facts, json, lambda console: report.show_transfer(facts, console))
+
+
+@model.command("replay")
+def replay(
+    at: Annotated[str, typer.Argument(metavar="RUN", help="A run of `winnow train` that went back from a spike.")],
+    json: Json = False,
+) -> None:
+    """Was it the batches? Feed what a rewind left out to another checkpoint of the run; nothing is changed.
+
+    An example, for a run that left something out: winnow model replay runs/model
+    """
+    from pipeline import replaying
+    from pipeline.report import training as report
+
+    facts = replaying.replay(at)
+    printed(facts, json, lambda console: report.show_replayed(facts, console))

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from corpus.errors import RecipeError
 from corpus.manifest import read_manifest
 from corpus.storage import exists, join, located, write_bytes
-from mixtures.doremi_mixture import MOST_EPOCHS, Search, mixture, refuse_budget, tokenizer_of
+from mixtures.doremi import SMOOTHING, STEP_SIZE
+from mixtures.doremi_mixture import MOST_EPOCHS, UNIFORM, Search, mixture, refuse_budget, tokenizer_of
 from mixtures.inventory import Inventory, inventory
 from mixtures.mixture import Mixture
 from pipeline.home import REPORT
 from pipeline.mixing import _place, _whole
+from pipeline.places import page_place
 from pipeline.swarming import proxy_settings
 from pipeline.training import first, needed
 
@@ -33,17 +35,17 @@ TRACE = "trace.jsonl"
 class Asked:
     """The options of the verb, as they were given; None: not given."""
 
-    rounds: int
-    step_size: float
-    smoothing: float
-    sampling: str
-    reference: str | None
-    budget: str | None
-    most_epochs: float | None
-    seed: int
-    out: str | None
-    overwrite: bool
-    html: str | None
+    rounds: int = 3
+    step_size: float = STEP_SIZE
+    smoothing: float = SMOOTHING
+    sampling: str = UNIFORM
+    reference: str | None = None
+    budget: str | None = None
+    most_epochs: float | None = None
+    seed: int = 0
+    out: str | None = None
+    overwrite: bool = False
+    html: str | None = None
 
 
 def doremi(at: str, out: str, overrides: Sequence[str], asked: Asked) -> dict[str, Any]:
@@ -55,11 +57,16 @@ def doremi(at: str, out: str, overrides: Sequence[str], asked: Asked) -> dict[st
     with needed():
         from mixtures.proxies.doremi import rounds
         from mixtures.proxies.searched import smallest_batch
+
+        if asked.html is not None:
+            from pipeline.report import doremi_page  # noqa: F401 - needs plotly; better said before hours of training
     if exists(join(out, REPORT)):
         raise RecipeError(f"--at {out}: a corpus lies there; give the search a folder of its own")
     held, tokenizer = inventory(settings.tokens), read_manifest(settings.tokens).tokenizer.hash
     budget, most = _whole(asked.budget, "--budget"), MOST_EPOCHS if asked.most_epochs is None else asked.most_epochs
     refuse_budget(held, budget, most)
+    if asked.html is not None:
+        page_place(asked.html, overwrite=True)
     place = join(out, MIXTURE) if asked.out is None else _place(asked.out, asked.overwrite)
     search = searched(asked, held, tokenizer)
     found = rounds(settings, held, Path(located(out)), search, told)
@@ -137,6 +144,6 @@ def _facts(out: str, place: str, html: str | None, found: "Sequence[Round]", mad
 
 def _page(html: str | None, facts: dict[str, Any]) -> None:
     if html is not None:
-        with needed():
-            from pipeline.report.doremi_page import page
+        from pipeline.report.doremi_page import page
+
         write_bytes(html, page(facts).encode())

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from corpus.errors import RecipeError
 from corpus.storage import join, located, write_bytes
 from mixtures.mixture import Mixture
 from mixtures.table import FITTED
 from pipeline import judging, mixing, swarming, training
-from pipeline.experiment_settings import Wanted
+from pipeline.experiment_settings import TAU, Wanted
 from pipeline.stock import Stock, stocked
 from pipeline.training_settings import asked, settled
 
@@ -42,11 +43,14 @@ def carried_out(wanted: Wanted, at: str, where: Where) -> dict[str, Any]:
     KeyboardInterrupt where SIGTERM stopped the model's run, which is saved.
     """
     folder, budget = join(at, "mixture"), _budget(wanted, at)
+    beside = [_simple(name, {}, at, folder, budget) for name in wanted.part.judge.beside]
+    _refuse_unplannable(wanted, at, folder, beside)
     found, evidence = _found(wanted, at, folder, budget, where)
-    files = [found, *(_simple(name, {}, at, folder, budget) for name in wanted.part.judge.beside)]
+    most = wanted.part.settings.get("most_epochs")
+    allotted = mixing.allotted(at, found, str(budget), None, most, None)
     judged = judging.judge(
         wanted.recipe,
-        files,
+        [found, *beside],
         join(folder, "judge"),
         seeds=wanted.part.judge.seeds,
         target=_said(wanted.part.settings.get("targets")),
@@ -55,10 +59,8 @@ def carried_out(wanted: Wanted, at: str, where: Where) -> dict[str, Any]:
         **vars(where),
     )
     allotment = join(at, ALLOTMENT)
-    most = wanted.part.settings.get("most_epochs")
-    allotted = mixing.allotted(at, found, str(budget), None, most, None)
     write_bytes(allotment, f"{json.dumps(allotted, indent=1)}\n".encode())
-    model = training.train(wanted.recipe, join(at, MODEL), wanted.of_model(at, mixture=allotment), None, None)
+    model = training.train(wanted.recipe, join(at, MODEL), wanted.of_model(at, allotment), None, None)
     if model["stopped"] == "SIGTERM":
         raise KeyboardInterrupt
     facts = _facts(wanted, found, evidence, judged, allotted, model)
@@ -70,8 +72,20 @@ def _budget(wanted: Wanted, at: str) -> int:
     """The model's tokens: as its recipe says, else one pass."""
     manifest = Stock.of(at).manifest
     assert manifest is not None  # the recipe asks for tokens
-    given = asked(wanted.recipe, wanted.of_model(at, mixture="null"))
+    given = asked(wanted.recipe, wanted.of_model(at, None))
     return settled(given, manifest, join(at, "mixture"), False).budget
+
+
+def _refuse_unplannable(wanted: Wanted, at: str, folder: str, beside: list[str]) -> None:
+    """RecipeError where the judge's proxies cannot have a plain mixture: better said before the search."""
+    with training.needed():
+        from mixtures.proxies.judging import refuse_unplannable
+    settings = swarming.proxy_settings(wanted.recipe, join(folder, "judge"), wanted.of_proxies(at))
+    weights = {name: Mixture.load(url).weights for name, url in zip(wanted.part.judge.beside, beside, strict=True)}
+    try:
+        refuse_unplannable(settings, weights)
+    except RecipeError as error:
+        raise RecipeError(f"mixture.judge.beside: {error} Or judge beside other methods.") from error
 
 
 def _found(wanted: Wanted, at: str, folder: str, budget: int, where: Where) -> tuple[str, dict[str, Any]]:
@@ -99,7 +113,7 @@ def _found(wanted: Wanted, at: str, folder: str, budget: int, where: Where) -> t
 def _simple(name: str, settings: dict[str, Any], at: str, folder: str, budget: int) -> str:
     url = join(folder, f"{name}.json")
     Path(located(folder)).mkdir(parents=True, exist_ok=True)
-    own = {"tau": 2.0} if name == "temperature" and "tau" not in settings else {}
+    own = {"tau": TAU} if name == "temperature" and "tau" not in settings else {}
     mixing.method(name, settings | own).mix(stocked(at), budget).save(url)
     return url
 
@@ -107,22 +121,7 @@ def _simple(name: str, settings: dict[str, Any], at: str, folder: str, budget: i
 def _doremi(wanted: Wanted, at: str, folder: str, budget: int) -> tuple[str, dict[str, Any]]:
     from pipeline.doremi_rounds import Asked, doremi
 
-    said: dict[str, Any] = {
-        "rounds": 3,
-        "step_size": 1.0,
-        "smoothing": 1e-3,
-        "sampling": "uniform",
-        "reference": None,
-        "most_epochs": None,
-        "seed": 0,
-    }
-    own = Asked(
-        **(said | wanted.part.settings),
-        budget=str(budget),
-        out=join(folder, "doremi.json"),
-        overwrite=True,
-        html=None,
-    )
+    own = Asked(**wanted.part.settings, budget=str(budget), out=join(folder, "doremi.json"), overwrite=True)
     facts = doremi(wanted.recipe, join(folder, "doremi"), wanted.of_proxies(at), own)
     return facts["out"], facts["mixture"]["settings"]["evidence"]
 
@@ -130,6 +129,11 @@ def _doremi(wanted: Wanted, at: str, folder: str, budget: int) -> tuple[str, dic
 def _said(targets: dict[str, float] | None) -> str | None:
     """As the command line has them."""
     return None if targets is None else ",".join(f"{name}={weight!r}" for name, weight in targets.items())
+
+
+def _error(evidence: dict[str, Any]) -> float | None:
+    """By how much the fit erred on runs it had not seen; None where the method fits none."""
+    return evidence.get("cross_validation", {}).get(evidence.get("regressor"), {}).get("rmse")  # type: ignore[no-any-return]
 
 
 def _facts(
@@ -149,6 +153,7 @@ def _facts(
         "method": wanted.part.method,
         "unit": judged["unit"],
         "predicted": foretold,
+        "error": _error(evidence),
         "measured": measured,
         "off": measured / foretold - 1 if measured and foretold else None,
         "judged": judged["judged"],

@@ -20,6 +20,7 @@ from pipeline.judged_facts import Named, facts_of, seconds_of
 from pipeline.mixing import targets
 from pipeline.places import make, page_place
 from pipeline.pools import pool
+from pipeline.report.plain import plain
 from pipeline.training import needed
 from pipeline.training_settings import asked
 from trainer.run.settings import TrainSettings
@@ -73,14 +74,19 @@ def judge(
     for (name, _), one in proxies.items():
         names.setdefault(one.name, []).append(name)
     with pool(engine, workers, address) as train:
-        tried = judging.tried(proxies, folder / PROXIES, train, lambda one: _told(one, names[one.job.name]))
+        tried = judging.tried(proxies, proxies_in(folder, held), train, lambda one: _told(one, names[one.job.name]))
     verdict = Verdict.of(Measured.of([one.run for one in tried]), aim, baseline)
     facts = facts_of(verdict, tried, found, held, settings, documents) | {"unit": judging.unit_of(tried)}
     write_bytes(str(folder / JUDGED), _bytes(facts))
     facts |= {"judged": join(out, JUDGED), "html": html, "seconds": seconds_of(tried)}
     if page is not None:
-        written(page, facts, tried, folder)
+        written(page, facts, tried, proxies_in(folder, held))
     return facts
+
+
+def proxies_in(folder: Path, held: Inventory) -> Path:
+    """Where proxies on these tokens train: other tokens that came to lie in the same place are others."""
+    return folder / f"{PROXIES}-{held.inputs[:12]}"
 
 
 def loaded(files: Sequence[str]) -> dict[str, Named]:
@@ -138,16 +144,14 @@ def looking(at: str, out: str, overrides: Sequence[str]) -> TrainSettings:
     return found.model_copy(update=changes)
 
 
-def written(page: str, facts: dict[str, Any], tried: Sequence[Any], folder: Path) -> None:
+def written(page: str, facts: dict[str, Any], tried: Sequence[Any], proxies: Path) -> None:
     """The HTML page, with what proxies wrote into metrics.jsonl."""
     from pipeline.report.judged_page import page_of
     from trainer.monitoring.lines import told
     from trainer.run.journal import METRICS
 
     lines = {
-        (one.run.mixture, one.run.seed): told(folder / PROXIES / one.proxy.name / METRICS)
-        for one in tried
-        if one.run.losses
+        (one.run.mixture, one.run.seed): told(proxies / one.proxy.name / METRICS) for one in tried if one.run.losses
     }
     write_bytes(page, page_of(facts, lines).encode())
 
@@ -166,8 +170,8 @@ def _bytes(facts: Mapping[str, Any]) -> bytes:
 
 def _told(one: Any, names: Sequence[str]) -> None:
     came = one.why if one.loss is None else f"loss {one.loss:.4f}"
-    who = f"{', '.join(names)}, seed {one.job.settings.seed}"
-    print(f"winnow: {who}: {came}, {one.seconds:.0f} s", file=sys.stderr, flush=True)
+    who = f"{', '.join(map(plain, names))}, seed {one.job.settings.seed}"
+    print(f"winnow: {who}: {plain(came, 400)}, {one.seconds:.0f} s", file=sys.stderr, flush=True)
 
 
 def _some(names: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from mixtures.presets import PRESETS
 from mixtures.table import FITTED, TABLE
 from pipeline.places import local, make
 from pipeline.quantities import quantity
+from pipeline.report.plain import plain
 from pipeline.stock import Stock, stocked
 from scaling.errors import LawError
 from scaling.repetition import MOST_EPOCHS
@@ -193,20 +194,20 @@ def mixed(
     chosen = method(name, settings | {"keep": None if keep is None else _read_weights(keep, "--keep")})
     mixture = chosen.mix(stocked(at, by, edges, bytes_per_token), _whole(budget, "--budget"))
     for option, url in (("--from", from_file), ("--keep", keep)):
-        _warned(option, url, Stock.of(at).manifest)
+        if url is not None:
+            _warned(option, url, Stock.of(at).manifest)
     if place is not None:
         mixture.save(place)
     return mixture.model_dump(mode="json")
 
 
-def _warned(option: str, url: str | None, manifest: str | None) -> None:
+def _warned(option: str, url: str, manifest: str | None) -> None:
     """Say on stderr where weights that come from a mixture were found with another tokenizer than these tokens."""
-    said = {} if url is None else json.loads(read_bytes(url))
-    if url is None or manifest is None or "format" not in said:
+    if manifest is None or "format" not in json.loads(read_bytes(url)):
         return
     found = tokenizer_of(Mixture.load(url))
     for alarm in carried(found, read_manifest(manifest).tokenizer.hash, True):
-        print(f"winnow: {option} {url}: {alarm.kind}: {alarm.what}", file=sys.stderr, flush=True)
+        print(f"winnow: {option} {url}: {alarm.kind}: {plain(alarm.what, 400)}", file=sys.stderr, flush=True)
 
 
 def allotted(

@@ -10,6 +10,7 @@ from corpus.storage import is_local, located
 from pipeline.mixing import targets
 from pipeline.pools import pool
 from pipeline.quantities import quantity
+from pipeline.report.plain import plain
 from pipeline.training import needed, tokens_of
 from pipeline.training_settings import asked, settled
 
@@ -45,7 +46,10 @@ def proxy_settings(at: str, out: str, overrides: Sequence[str]) -> "TrainSetting
     device = device_of(str(given.part.get("device", "auto"))).type
     manifest, beside = tokens_of(given, out)
     own = {"mixture": None, "seed": 0, "device": device}  # said, so that proxies of two devices are never taken for one
-    return settled(given, manifest, beside, device == "cuda").model_copy(update=own)
+    found = settled(given, manifest, beside, device == "cuda")
+    if found.online is not None:
+        raise RecipeError("train.online: proxies train on weights that stay; --set online=null leaves it out")
+    return found.model_copy(update=own)
 
 
 def _has(part: Any, key: str) -> bool:
@@ -84,7 +88,7 @@ def swarm(
 
 def told(one: Any) -> None:
     """A line a proxy, on stderr."""
-    loss = one.why if one.loss is None else f"loss {one.loss:.4f}, {one.seconds:.0f} s"
+    loss = plain(one.why, 400) if one.loss is None else f"loss {one.loss:.4f}, {one.seconds:.0f} s"
     print(f"winnow: {one.job.run}: {loss}", file=sys.stderr, flush=True)
 
 

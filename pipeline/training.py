@@ -5,7 +5,7 @@ Under torchrun every process calls this; the first one tells and writes.
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,25 +58,50 @@ def train(at: str, out: str, overrides: Sequence[str], law: str | None, html: st
     at: a recipe with a `train:` part, a finished run, a folder of tokens or a manifest. law: a published one, or a
     fit's JSON; html: where the page goes. Errors as `trainer.run.loop.train`, and RecipeError.
     """
+    settings, foretold = prepared(at, out, overrides, law)
+    facts = carried_out(settings, out, foretold, [listener(settings.budget)] if first() else []) | {"html": html}
+    if html is not None and first():
+        written(out, html, facts | {"settings": settings.model_dump(mode="json")})
+    return facts
+
+
+def prepared(
+    at: str, out: str, overrides: Sequence[str], law: str | None, cuda: bool | None = None
+) -> tuple[TrainSettings, Foretold | None]:
+    """The settings of the run, and what the law says of it; all that is refused before any process trains.
+
+    cuda: whether it trains on GPUs; where None, as this process would.
+    """
     with needed():
         from trainer.parallel.launch import device_of
-        from trainer.run.loop import train as trained
     if not is_local(out):
         raise RecipeError(f"--at {out}: a run trains into a folder on a mounted disk; copy its checkpoints afterwards")
     if exists(join(out, REPORT)):
         raise RecipeError(f"--at {out}: a corpus lies there; give the training run a folder of its own")
     given = asked(at, overrides)
     manifest, beside = tokens_of(given, out)
-    cuda = device_of(str(given.part.get("device", "auto"))).type == "cuda"
+    if cuda is None:
+        cuda = device_of(str(given.part.get("device", "auto"))).type == "cuda"
     settings = settled(given, manifest, beside, cuda)
-    foretold = None if law is None else _foretold(law, settings)
+    return settings, None if law is None else _foretold(law, settings)
+
+
+def carried_out(
+    settings: TrainSettings,
+    out: str,
+    foretold: Foretold | None,
+    listeners: Sequence[Any],
+    told_to_stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """The facts of the run, trained by this process among those of its group; all of them but `html`.
+
+    listeners: as of `trainer.run.loop.train`, and likewise `told_to_stop`.
+    """
+    with needed():
+        from trainer.run.loop import train as trained
     begun = time.perf_counter()
-    listeners = [_listener(settings.budget)] if first() else []
-    outcome = trained(settings, out, listeners=listeners, steerer=steerer(settings))
-    facts = _facts(out, settings, outcome, foretold) | {"seconds": round(time.perf_counter() - begun, 3), "html": html}
-    if html is not None and first():
-        written(out, html, facts | {"settings": settings.model_dump(mode="json")})
-    return facts
+    outcome = trained(settings, out, listeners=listeners, steerer=steerer(settings), told_to_stop=told_to_stop)
+    return _facts(out, settings, outcome, foretold) | {"seconds": round(time.perf_counter() - begun, 3)}
 
 
 def steerer(settings: TrainSettings) -> Any:
@@ -164,7 +189,8 @@ def _params(name: str, law: Law, settings: TrainSettings) -> float:
     return float(shape.active_params())
 
 
-def _listener(budget: int) -> Any:
+def listener(budget: int) -> Any:
+    """What tells people of the run: a line that stays on a terminal, lines in a log."""
     import sys
 
     from trainer.monitoring.console import Console

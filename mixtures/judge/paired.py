@@ -7,6 +7,7 @@ only with whichever came out best, the worst of six equal mixtures would be call
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from math import sqrt
 from typing import Any, NamedTuple
@@ -116,11 +117,13 @@ def levels(p: Sequence[float]) -> list[float]:
     return found
 
 
+@cache
 def critical(pairs: int, level: float) -> float:
     """How many standard errors half an interval is wide: 4.30 for 3 pairs at .05, and 1.96 for very many."""
     return float(-_special().stdtrit(pairs - 1, level / 2))
 
 
+@cache
 def noncentrality(pairs: int, level: float, power: float = POWER) -> float:
     """How many standard errors a true difference must be for a two-sided t test to find it with that chance.
 

@@ -33,6 +33,13 @@ class Ranking:
         return tuple(one.mixture for one in self.ranked if one.rank == 1)
 
     @property
+    def best(self) -> str | None:
+        """The one that is better than each of the others. Where proxies failed, pairs have different seeds, and a
+        mixture that none is better than need not be told apart from one that is worse than a third."""
+        found = [one.mixture for one in self.ranked if one.rank == 1 and not one.tied]
+        return found[0] if self.told and found else None
+
+    @property
     def told(self) -> bool:
         """Whether there is anything to say: two mixtures or more, and seeds enough to compare each pair."""
         count = len(self.ranked)

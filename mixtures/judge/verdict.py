@@ -36,13 +36,15 @@ class Verdict:
         if not self.overall.told:
             return [self._nothing()]
         leaders, ranked = self.overall.leaders, [one.mixture for one in self.overall.ranked]
-        if len(leaders) == len(ranked):
+        rest = [name for name in ranked if name not in leaders]
+        if not rest:
             said = f"No significant difference between {_listed(ranked)}."
-        elif len(leaders) == 1:
-            said = f"{leaders[0]} is better than each of the others: {_listed([n for n in ranked if n != leaders[0]])}."
+        elif self.overall.best is not None:
+            said = f"{self.overall.best} is better than each of the others: {_listed(rest)}."
+        elif all(any(worse not in one.tied for one in self.overall.ranked if one.rank == 1) for worse in rest):
+            said = f"No significant difference between {_listed(leaders)}. At least one is better than {_listed(rest)}."
         else:
-            rest = _listed([name for name in ranked if name not in leaders])
-            said = f"No significant difference between {_listed(leaders)}. At least one is better than {rest}."
+            said = "No clear order: proxies failed, so pairs have different seeds; each pair says who is told apart."
         return [said, *self._beside_baseline(ranked)]
 
     def _nothing(self) -> str:
@@ -77,11 +79,10 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, figures to DIGITS digits."""
-        best = self.overall.leaders if self.overall.told else ()
         found = {
             "verdict": self.sentences(),
-            "best": best[0] if len(best) == 1 else None,
-            "leaders": list(best),
+            "best": self.overall.best,
+            "leaders": list(self.overall.leaders if self.overall.told else ()),
             "baseline": self.baseline,
             "level": LEVEL,
             "power": POWER,
@@ -142,8 +143,7 @@ def _domain(found: Ranking, share: float) -> dict[str, Any]:
     leaders = found.leaders if found.told else ()
     least = found.ranked[0].mixture if found.ranked else None
     places = [_placed(found, at) for at in range(len(found.ranked))]
-    winner = leaders[0] if len(leaders) == 1 else None
-    said = {"target": share, "winner": winner, "least": least, "leaders": list(leaders)}
+    said = {"target": share, "winner": found.best, "least": least, "leaders": list(leaders)}
     return said | {"ranking": places, "pairs": _pairs(found)}
 
 

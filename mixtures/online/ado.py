@@ -169,6 +169,6 @@ def preferred(prior: np.ndarray, recent: np.ndarray, slopes: np.ndarray, read: f
     """The preference for each domain, float64 [K], summing to 1. slopes: of `sloped`, [2, K]. read: tokens so far."""
     falls = slopes[0] * np.power(read, -slopes[1])  # times 1 / read, which cancels
     wanted = prior * recent**CREDIT * falls
-    share = wanted / wanted.sum() if wanted.sum() > 0 else prior
+    share = wanted / wanted.sum() if 0 < wanted.sum() < np.inf else prior
     least = np.maximum(share, min(LEAST, 0.5 / len(share)) * (prior > 0))
     return np.asarray(least / least.sum())

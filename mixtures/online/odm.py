@@ -43,17 +43,23 @@ class Odm:
     def begin(self, domains: Sequence[str], weights: np.ndarray) -> None:
         """Before the first step: the names, and the weights of the mixture, float64 [K], summing to 1."""
         self._weights = np.asarray(weights, np.float64)
+        self._read = [self._weights] * 2  # what the batch of this step was read by, and that of the next one
         self._rewards = np.zeros(len(domains))
         self._rate = explored(len(domains), 0)
 
     def observed(self, step: int, losses: np.ndarray, tokens: np.ndarray) -> None:
-        """After step 1, 2, ...: nats a token of each domain, float64 [K], NaN where the step has none of it."""
+        """After step 1, 2, ...: nats a token of each domain, float64 [K], NaN where the step has none of it.
+
+        A batch is read while the step before it runs, so it has the weights of two steps ago.
+        """
+        read, self._read = self._read[0], [self._read[1], self._weights]
         if step <= self.warmup:
             return
-        self._rewards = rewarded(self._rewards, losses, self._weights)
+        self._rewards = rewarded(self._rewards, losses, read)
         if step % self.every == 0:
             before, self._rate = self._rate, explored(len(losses), step)
             self._weights = chosen(self._rewards, before, self._rate)
+            self._read[1] = self._weights
 
     def weights(self) -> np.ndarray:
         """Of the next sequences: float64 [K], summing to 1."""
@@ -61,12 +67,13 @@ class Odm:
 
     def state_dict(self) -> dict[str, Any]:
         """Of JSON's types."""
-        return {"weights": self._weights.tolist(), "rewards": self._rewards.tolist(), "rate": self._rate}
+        read = [one.tolist() for one in self._read]
+        return {"weights": self._weights.tolist(), "rewards": self._rewards.tolist(), "rate": self._rate, "read": read}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self._weights, self._rewards = np.array(state["weights"]), np.array(state["rewards"])
-        self._rate = state["rate"]
+        self._rate, self._read = state["rate"], [np.array(one) for one in state["read"]]
 
 
 def explored(k: int, step: int) -> float:

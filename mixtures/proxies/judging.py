@@ -10,7 +10,7 @@ from pathlib import Path
 
 from corpus.errors import RecipeError
 from mixtures.judge.measured import Run
-from mixtures.proxies.proxy import BITS, Pool, Proxy, losses, proxy, unit
+from mixtures.proxies.proxy import BITS, Pool, Proxy, flops, losses, proxy, unit
 from trainer.evaluation.held_out import documents
 from trainer.jobs.workers import Done
 from trainer.reading.held import opened
@@ -30,7 +30,7 @@ class Tried:
     @property
     def flops(self) -> float:
         """Of its training; 0 of one that came to nothing."""
-        return 0.0 if self.done is None else self.proxy.flops * self.done.tokens / self.proxy.settings.budget
+        return 0.0 if self.done is None else flops(self.done)
 
     @property
     def seconds(self) -> float:

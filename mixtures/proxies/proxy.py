@@ -62,6 +62,11 @@ def unit(done: Done[Any]) -> str:
     return BITS if done.domains and all(one["bytes"] for one in done.domains.values()) else NATS
 
 
+def flops(done: Done[Proxy]) -> float:
+    """Of the tokens that it was trained on."""
+    return done.job.flops * done.tokens / done.job.settings.budget
+
+
 class Pool(Protocol):
     """What trains proxies: trainer/jobs/workers.py on this machine, ray_tasks.py on a cluster."""
 

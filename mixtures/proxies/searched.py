@@ -34,7 +34,7 @@ def asked_before(at: Path, settings: TrainSettings, tokens: Inventory, search: S
     asked = {"tokens": tokens.inputs, "search": told, "train": settings.model_dump(mode="json")}
     flat = {name: value for name, value in sorted(_flat(asked)) if not _may_change(name)}
     before = shared(lambda: _noted(at / SEARCH, flat))
-    for name in sorted({*before, *flat}):
+    for name in sorted({*before, *flat}, key=lambda name: (name.startswith("search.first."), name)):
         if before.get(name) != flat.get(name):
             raise RecipeError(
                 f"{at}: a search with {name} = {before.get(name)!r} lies there, now it is {flat.get(name)!r}. Give it "
@@ -93,7 +93,8 @@ def refuse_unreadable(settings: TrainSettings, search: Search, weights: Mapping[
         except RecipeError as error:
             alike = who == "proxy" and search.sampling == UNIFORM
             said = f"doremi: the {who} of round {number:,} cannot read that much. {error} {_mends(len(shares), alike)}"
-            so_far = f" --rounds {number - 1:,} takes what came out so far." if number > 1 else ""
+            again = f"--rounds {number - 1} --reference {search.reference}"
+            so_far = f" {again} takes what came out so far." if number > 1 else ""
             raise RecipeError(said + so_far) from error
 
 

@@ -26,13 +26,16 @@ from corpus.errors import RecipeError
 from mixtures.design import LEAST, designed
 from mixtures.proxies.climb import Round, chosen, importance_of, sizes
 from mixtures.proxies.ground import Ground, ground
-from mixtures.proxies.proxy import Pool, Proxy, losses, proxy, unit
+from mixtures.proxies.proxy import Pool, Proxy, flops, losses, proxy, unit
 from mixtures.proxies.thinned import thinned
-from mixtures.runs_table import Record, table
+from mixtures.runs_table import MOST_RUNS, Record, table
 from trainer.jobs.workers import Done
 from trainer.run.settings import TrainSettings
 
 RUNS, SECONDS, SWARM = "runs.jsonl", "seconds.json", "swarm.json"
+
+_COARSE = 2
+"""Times what is due of a domain for a target budget that whole documents may come to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,11 @@ class Asked:
                 raise RecipeError(f"swarm: {getattr(self, name)} {name}; 1 is the least")
         if not 0 <= self.seed < 1 << 62:
             raise RecipeError(f"swarm: a seed of {self.seed}; give 0 or more")
+        if self.runs * self.seeds > MOST_RUNS:
+            raise RecipeError(
+                f"swarm: {self.runs:,} runs of {self.seeds:,} seeds are {self.runs * self.seeds:,} proxies; a table "
+                f"that can be fitted has {MOST_RUNS:,} at most"
+            )
         sizes(self.runs, self.rounds)
 
 
@@ -80,7 +88,7 @@ class Swarm:
 
     @property
     def seconds(self) -> float:
-        """Of one process, all proxies together."""
+        """Of one process, all proxies together, each since it was last begun or resumed."""
         return sum(one.seconds for one in self.done)
 
 
@@ -100,6 +108,7 @@ def swarm(
     on = ground(settings)
     _refuse_one(settings.tokens, on)
     _refuse_targets(asked.targets, on)
+    _refuse_foreign(at)
     at.mkdir(parents=True, exist_ok=True)
     if asked.target_budget is not None:
         settings, on = _thinned(settings, asked.target_budget, on, at)
@@ -130,7 +139,24 @@ def _thinned(settings: TrainSettings, target: int, on: Ground, at: Path) -> tupl
     share = (
         f"Of each domain {settings.budget / target:.3g} is left for the target budget: raise the proxies' budget, or"
     )
-    return settings, replace(on, read=ground(settings, f"{share} shorten model.context.").read)
+    found = replace(on, read=ground(settings, f"{share} shorten model.context.").read)
+    for name, read in found.read.items():
+        _refuse_coarse(name, read, on.read[name] * settings.budget / target)
+    return settings, found
+
+
+def _refuse_coarse(domain: str, read: int, due: float) -> None:
+    if read > _COARSE * due:
+        raise RecipeError(
+            f"swarm: of domain {domain!r} {due:,.0f} tokens are due for the target budget, and its documents are so "
+            f"long that {read:,} are the nearest: proxies would repeat it less than the real run. Raise the proxies' "
+            f"budget, or leave out the target budget."
+        )
+
+
+def _refuse_foreign(at: Path) -> None:
+    if (at / RUNS).exists() and not any(at.glob("proxies-*")):
+        raise RecipeError(f"--at {at}: a {RUNS} lies there that no swarm made; give the swarm a folder of its own")
 
 
 def _refuse_one(tokens: str, on: Ground) -> None:
@@ -162,11 +188,6 @@ def record(done: Done[Proxy]) -> Record:
     return Record(done.job.run, done.job.weights, {} if done.loss is None else losses(done))
 
 
-def flops(done: Done[Proxy]) -> float:
-    """Of the tokens that it was trained on."""
-    return done.job.flops * done.tokens / done.job.settings.budget
-
-
 def written(done: Sequence[Done[Proxy]], at: Path) -> None:
     """The table and the seconds, sorted by run: the same bytes in whatever order the proxies ended."""
     ordered = sorted(done, key=lambda one: one.job.run)
@@ -185,17 +206,19 @@ def _line(done: Done[Proxy]) -> str:
 
 
 class _Table:
-    """Written anew with each proxy that ends, from whatever thread."""
+    """Written anew with each proxy that ends, from whatever thread; but not for those that stand in it from before."""
 
     def __init__(self, at: Path, told: Callable[[Done[Proxy]], None]) -> None:
         self.at, self.told = at, told
         self.known: dict[str, Done[Proxy]] = {}
         self.lock = threading.Lock()
+        self.before = set((at / RUNS).read_bytes().split(b"\n")) if (at / RUNS).exists() else set()
 
     def __call__(self, done: Done[Proxy]) -> None:
         with self.lock:
             self.known[done.job.run] = done
-            written(list(self.known.values()), self.at)
+            if _line(done).rstrip("\n").encode() not in self.before:
+                written(list(self.known.values()), self.at)
             self.told(done)
 
 

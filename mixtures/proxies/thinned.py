@@ -21,7 +21,7 @@ MANIFEST = "manifest.json"
 
 
 def thinned(manifest_url: str, budget: int, target: int, out_share: float, at: Path) -> str:
-    """A folder within `at` of tokens with budget / target of what each domain has to train on; its manifest's URL.
+    """A folder within `at` of tokens with budget / target of what each domain has to train on; its manifest's path.
 
     Which documents stay is said by their content alone. The held-out documents (`out_share` of them,
     trainer/reading/held_out.py) stay all, and stay held out, so losses are comparable. Made once. RecipeError where the
@@ -33,13 +33,13 @@ def thinned(manifest_url: str, budget: int, target: int, out_share: float, at: P
             f"larger. Leave it out where proxies are as long as that."
         )
     held = opened(manifest_url, verify=False)
-    folder = at / f"tokens-{held.inputs[:12]}-{budget}-{target}-{out_share:g}"
+    folder = at.absolute() / f"tokens-{held.inputs[:12]}-{budget}-{target}-{out_share!r}"  # for workers anywhere
     if not (folder / MANIFEST).exists():
         stays = _stays(held, budget / target, out_share)
         entries = [_cut(held, n, stays, str(folder)) for n in range(len(held.shards))]
         card = held.manifest.tokenizer
         beside = join(held.url.rpartition("/")[0] or ".", card.file)
-        if exists(beside):
+        if Path(card.file).name == card.file and exists(beside):
             write_bytes(str(folder / card.file), read_bytes(beside))
         write_manifest(str(folder / MANIFEST), manifest_of(card, entries))  # last, so a folder that has one is whole
     return str(folder / MANIFEST)

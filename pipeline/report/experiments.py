@@ -11,19 +11,25 @@ from pipeline.report.terminal import table_of
 
 def show(facts: dict[str, Any], console: Console) -> None:
     """Domains from weight to measured loss, what was foretold, and the judge's words."""
-    model = facts["model"]
     table = table_of(("domain", ">weight", ">allotted", ">trained", ">bits a byte"))
-    for name, weight in facts["weights"].items():
-        known = model["held_out"].get(name, {}).get("bits_per_byte")
-        trained = model["domains"].get(name, {}).get("tokens", 0)
-        cells = [f"{weight:.2%}", f"{facts['allotted'].get(name, 0):,}", f"{trained:,}"]
-        table.add_row(plain(name, 60), *cells, "" if known is None else f"{known:.4f}")
+    for name, one in facts["domains"].items():
+        known = one["bits_per_byte"]
+        cells = [f"{one['weight']:.2%}", f"{one['allotted']:,}", f"{one['trained']:,}"]
+        table.add_row(Text(plain(name, 60)), *cells, "" if known is None else f"{known:.4f}")
     console.print(table)
-    if facts["predicted"] is not None and facts["measured"] is not None:
+    if facts["off"] is not None:
         said = f"foretold {facts['predicted']:.4f}, measured {facts['measured']:.4f} {facts['unit']}"
         console.print(Text(f"\nproxies on {plain(facts['method'])}: {said} ({facts['off']:+.2%})"))
+        console.print(Text(f"the fit erred by {facts['error']:.4f} on runs it had not seen: {_worth(facts)}"))
     for sentence in facts["verdict"]:
-        console.print(Text(plain(sentence, 400)))
-    console.print(
-        Text(f"model: held-out loss {model['held_out_loss']:.4f} nats a token -> {plain(model['checkpoint'], 400)}")
-    )
+        console.print(Text(plain(sentence, 400)), soft_wrap=True)
+    model = facts["model"]
+    lost = "" if model["held_out_loss"] is None else f"held-out loss {model['held_out_loss']:.4f} nats a token "
+    console.print(Text(f"model: {lost}-> {plain(model['checkpoint'], 400)}"), soft_wrap=True)
+
+
+def _worth(facts: dict[str, Any]) -> str:
+    """Whether the means of all mixtures that were judged lie within the error."""
+    apart = max(facts["means"].values()) - min(facts["means"].values())
+    said = "less" if facts["error"] < apart else "more runs are needed, for that is more"
+    return f"{said} than the {apart:.4f} between the mixtures that were judged"

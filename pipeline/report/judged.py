@@ -101,6 +101,8 @@ def best_of(domain: dict[str, Any]) -> str:
     if domain["winner"] is not None:
         return plain(domain["winner"], 30)
     leaders = domain["leaders"]
+    if len(leaders) == 1:
+        return f"none is better than {named(leaders)}"
     return f"no significant difference: {named(leaders)}" if leaders else "no verdict"
 
 

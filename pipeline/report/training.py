@@ -70,6 +70,36 @@ def show_coordinates(facts: dict[str, Any], console: Console) -> None:
     console.print(Text(f"slopes {slopes}: {told}"))
 
 
+def show_transfer(facts: dict[str, Any], console: Console) -> None:
+    """A table for each parametrization, the best rate of each width marked, and the verdict."""
+    for one in facts["transfers"]:
+        table = table_of((one["parametrization"], *(f">{rate:.3g}" for rate in one["rates"])))
+        for width, losses, best in zip(one["widths"], one["losses"], one["best_rates"], strict=True):
+            marks = ["*" if rate == best else "" for rate in one["rates"]]
+            cells = ["diverged" if loss is None else f"{loss:.4f}" for loss in losses]
+            table.add_row(f"width {width:,}", *(mark + cell for cell, mark in zip(cells, marks, strict=True)))
+        console.print(table)
+        where = "inside the grid" if one["inside"] else "at the edge of the grid"
+        wider = "wider is not worse" if one["no_worse"] else "a wider model is worse"
+        notches = "1 notch" if one["moved"] == 1 else f"{one['moved']} notches"
+        told = "carries over" if one["carries_over"] else "does not carry over"
+        console.print(Text(f"best rate moved {notches}, {where}; {wider}: it {told}\n"))
+    if facts["as_good_as_standard"] is not None:
+        told = "at every width" if facts["as_good_as_standard"] else "not at every width"
+        console.print(Text(f"muP as good as the standard parametrization, within 0.02 nats: {told}"))
+
+
+def show_replayed(facts: dict[str, Any], console: Console) -> None:
+    """What was left out, what it was fed to, and whether the spike came again."""
+    skip, losses = facts["skip"], [loss for loss in facts["losses"] if loss is not None]
+    which = f"sequences {skip['first']:,} to {skip['end']:,}"
+    console.print(Text(f"left out: {which}, for a spike that began at step {skip['began']:,}"))
+    seen = f", losses {min(losses):.4f} to {max(losses):.4f}" if losses else ""
+    console.print(Text(f"fed to the model of step {facts['step']:,}: {len(facts['losses']):,} batches{seen}"))
+    told = "it came again: it is the batches" if facts["came_again"] else "it did not come again: not the batches alone"
+    console.print(Text(told))
+
+
 def show_sweep(facts: dict[str, Any], console: Console) -> None:
     """The best run of each budget, the law, and what was foretold."""
     table = table_of((">FLOPs", ">sizes", ">best size", ">tokens", ">rate", ">loss", "minimum"))

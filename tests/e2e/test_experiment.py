@@ -10,7 +10,7 @@ import yaml
 from tests.e2e.runs import ROOT, start
 from tests.e2e.test_json import fits
 
-pytestmark = pytest.mark.slow  # 19 proxies and a model: 40 s of CPU
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # 19 proxies and a model: 40 s of CPU, twice the wait below
 
 SMALL = {"layers": 2, "width": 16, "heads": 2, "ffn_width": 32, "context": 32}
 KINDS = {"code": "pipeline/*.py", "docs": "docs/**/*.md"}
@@ -36,17 +36,17 @@ def recipe(folder):
     return folder / "recipe.yaml"
 
 
-def carried_out(path, at, workers):
-    """The run's summary. Ten minutes, for 20 trainings on a machine that others share."""
-    process = start("run", path, "--at", at, "--workers", workers, "--json")
+def carried_out(path, at, workers, *words):
+    """What the run prints. Ten minutes, for 20 trainings on a machine that others share."""
+    process = start("run", path, "--at", at, "--workers", workers, *words)
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
-    return json.loads(out.splitlines()[-1])
+    return out
 
 
 def test_a_recipe_goes_from_text_to_a_judged_mixture_and_a_model(tmp_path):
     path, at = recipe(tmp_path), tmp_path / "run"
-    summary = carried_out(path, at, 2)
+    summary = json.loads(carried_out(path, at, 2, "--json").splitlines()[-1])
     fits(summary, "run")
     facts = json.loads((at / "experiment.json").read_text())
     fits(facts, "experiment")
@@ -62,6 +62,9 @@ def test_a_recipe_goes_from_text_to_a_judged_mixture_and_a_model(tmp_path):
         assert 0 < one["bits_per_byte"] < 8
     before = {file: file.stat().st_mtime_ns for file in at.rglob("result.json")}
     assert len(before) == 10 + 9
-    assert carried_out(path, at, 1)["digest"] == summary["digest"]
+    said = carried_out(path, at, 1)
+    assert f"foretold {facts['predicted']:.4f}, measured {facts['measured']:.4f}" in said
+    assert facts["verdict"][0] in said
+    assert json.loads((at / "report.json").read_text())["digest"] == summary["digest"]
     assert {file: file.stat().st_mtime_ns for file in at.rglob("result.json")} == before
     assert json.loads((at / "experiment.json").read_text()) == facts

@@ -24,6 +24,7 @@ from mixtures.inventory import inventory
 from mixtures.proxies import doremi
 from mixtures.proxies.group_dro import GroupDro
 from mixtures.proxies.reference import reference
+from mixtures.proxies.searched import refuse_unreadable
 from trainer.checkpoints.loading import newest_in
 from trainer.checkpoints.manifest import verified
 from trainer.model.settings import ModelSettings
@@ -219,6 +220,17 @@ def test_a_small_domain_is_refused_where_the_proxy_reads_it_too_often_and_not_by
         rounds(wanted, tmp_path / "at", first=proportional)
     (found,) = rounds(wanted, tmp_path / "at", first=proportional, sampling="reference")
     assert found.steps == 4
+
+
+def test_what_a_later_round_cannot_read_is_refused_with_the_search_that_lies_there(tmp_path):
+    """One round alone would begin with proportional weights, so the reference is named as well."""
+    url = small_shards(tmp_path / "tokens", {"large": 7_600, "small": 400})
+    wanted, asked_for = (
+        asked(url, 4).model_copy(update={"most_epochs": 4.0}),
+        search(first={"large": 0.5, "small": 0.5}),
+    )
+    with pytest.raises(RecipeError, match=r"reference of round 2 .* --rounds 1 --reference uniform takes what came"):
+        refuse_unreadable(wanted, asked_for, {"large": 0.1, "small": 0.9}, 2)
 
 
 def test_a_proxy_that_diverges_is_named(url, tmp_path):

@@ -214,6 +214,16 @@ def test_one_pair_is_no_verdict():
     assert found.overall.ranked[0].interval == (None, None)
 
 
+def test_who_is_told_apart_over_other_seeds_only_is_not_best():
+    """a is better than b over seeds 0 to 2, b than c over 0, 1 and 3; a and c share two seeds, which tell nothing."""
+    losses = {"a": [1.0, 1.001, 1.002, 9.0], "b": [2.0, 2.002, 2.001, 2.003], "c": [3.0, 3.5, 9.0, 3.45]}
+    found = judged(losses, why={("a", 3): "it diverged", ("c", 2): "it diverged"})
+    assert found.overall.leaders == ("a",)
+    assert not found.overall.against("a", "c").significant
+    assert (found.overall.best, found.to_dict()["best"], found.to_dict()["domains"]["web"]["winner"]) == (None,) * 3
+    assert found.sentences()[0].startswith("No clear order: proxies failed")
+
+
 def test_a_mixture_without_seeds_enough_is_not_ranked_and_costs_the_others_nothing():
     gone = {("b", 0): "it diverged", ("b", 2): "it diverged"}
     found = judged({"a": [1.0, 2.0, 3.0], "b": [0.1, 0.1, 0.1], "c": [2.0, 3.01, 4.0]}, baseline="b", why=gone)

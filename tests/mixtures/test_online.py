@@ -30,6 +30,11 @@ def test_an_exp3_step_worked_by_hand():
     assert odm.weights()[0] == pytest.approx((1 - 2 * rate) / (1 + exp(-0.5 * (1.32 - 0.56))) + rate, abs=1e-15)
     assert odm.weights()[0] == pytest.approx(0.5157, abs=5e-5)
     assert odm.weights().sum() == pytest.approx(1, abs=1e-15)
+    before = odm.state_dict()["rewards"]
+    odm.observed(3, np.array([3.0, 1.0]), np.ones(2))  # read by the weights that step 1 chose, halves
+    assert odm.state_dict()["rewards"] == pytest.approx(
+        [0.9 * before[0] + 0.1 * 6, 0.9 * before[1] + 0.1 * 2], abs=1e-15
+    )
 
 
 def test_exploration_begins_with_equal_weights_and_fades():
@@ -106,6 +111,11 @@ def test_a_domain_without_slope_keeps_the_least_and_nothing_at_all_the_mixture()
     prior, slopes = np.array([0.5, 0.5]), np.array([[0.2, 0.0], [0.5, 0.0]])
     assert preferred(prior, prior, slopes, 100.0)[1] == pytest.approx(LEAST / (1 + LEAST))
     assert preferred(np.array([0.7, 0.3]), prior, np.zeros((2, 2)), 100.0).tolist() == [0.7, 0.3]
+
+
+def test_a_slope_without_end_is_no_preference():
+    prior = np.array([0.7, 0.3])
+    assert preferred(prior, prior, np.array([[np.inf, 0.4], [0.5, 1.0]]), 100.0).tolist() == [0.7, 0.3]
 
 
 def test_ado_gives_more_to_what_is_still_learned_than_to_noise_and_to_what_is_known():

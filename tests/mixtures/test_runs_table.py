@@ -111,3 +111,11 @@ def test_targets_that_no_run_has_are_refused(tmp_path):
 def test_a_run_that_was_told_to_have_failed_is_left_out_with_that_reason():
     known = [Record("a", {"x": 1.0}, {"x": 2.0}), Record("b", {"x": 1.0}, {}, "step 12: no finite gradients")]
     assert table(known).left_out == {"b": "step 12: no finite gradients"}
+
+
+def test_why_a_run_has_no_losses_is_found_in_whichever_file_says_it(tmp_path):
+    rows = [{"run": "a", "weights": {"x": 1.0}}, {"run": "b", "weights": {"x": 1.0}, "why": None}]
+    rows += [{"run": "a", "why": "it diverged"}, {"run": "c", "weights": {"x": 1.0}, "losses": {"x": 2.0}}]
+    (tmp_path / "runs.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = read_runs_table([str(tmp_path / "runs.jsonl")])
+    assert found.left_out == {"a": "it diverged", "b": "no loss of 'x'"}

@@ -3,6 +3,7 @@
 import json
 import math
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from mixtures.proxies.climb import FIRST, chosen, importance_of, sizes
 from mixtures.proxies.ground import ground
 from mixtures.proxies.proxy import proxy
 from mixtures.proxies.swarm import RUNS, SECONDS, SWARM, Asked, swarm, written
-from mixtures.runs_table import Record, read_runs_table, table
+from mixtures.proxies.thinned import thinned
+from mixtures.runs_table import MOST_RUNS, Record, read_runs_table, table
 from tests.pipeline.byte_tokens import byte_tokens
 from trainer.jobs.job import RESULT, made
 from trainer.jobs.workers import Done, asked, done
@@ -73,6 +75,14 @@ def test_a_larger_design_begins_with_the_smaller_one(domains, runs, more, seed):
     most = np.full(domains, 0.95)
     few = designed(prior, most, runs, seed=seed, least=2e-4)
     assert (designed(prior, most, runs + more, seed=seed, least=2e-4)[:runs] == few).all()
+
+
+def test_a_draw_whose_weights_are_all_too_small_is_none():
+    with np.errstate(invalid="raise"):
+        found = designed(np.full(10, 0.1), np.ones(10), 5, seed=0, least=0.5)
+    assert found.sum(axis=1) == pytest.approx(1)
+    with pytest.raises(RecipeError, match=r"weights below 1\.01 are none"):
+        designed(np.full(10, 0.1), np.ones(10), 1, seed=0, least=1.01)
 
 
 @given(st.integers(1, 4), st.integers(70, 2000))
@@ -162,6 +172,13 @@ def test_a_failed_run_stands_in_the_table_with_its_reason_and_is_left_out_of_fit
     assert "web" in found.left_out["s0-0002"]
 
 
+def test_a_table_that_no_swarm_made_is_not_written_over(tokens, tmp_path):
+    (tmp_path / RUNS).write_text("mine\n")
+    with pytest.raises(RecipeError, match=r"runs\.jsonl lies there that no swarm made"):
+        swarm(settings(tokens), Asked(runs=1), tmp_path, here)
+    assert (tmp_path / RUNS).read_text() == "mine\n"
+
+
 # Real proxies
 
 
@@ -172,7 +189,9 @@ def test_a_swarm_goes_on_trains_nothing_twice_and_grows(tokens, tmp_path):
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "at").glob(f"proxies-*/*/{RESULT}")}
     bytes_ = {name: (tmp_path / "at" / name).read_bytes() for name in (RUNS, SECONDS, SWARM)}
     assert len(files) == 3
-    swarm(small, Asked(runs=3), tmp_path / "at", backwards)
+    seen, lines = [], tmp_path / "at" / RUNS
+    swarm(small, Asked(runs=3), tmp_path / "at", backwards, lambda _: seen.append(lines.read_bytes()))
+    assert seen == [bytes_[RUNS]] * 3  # whole all the time
     assert {name: (tmp_path / "at" / name).read_bytes() for name in bytes_} == bytes_
     killed = min(files)
     killed.unlink()  # as if it was killed before it could say so
@@ -279,7 +298,14 @@ def test_domains_that_cannot_be_trained_on_or_measured_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"runs": 0}, {"runs": 3, "seeds": 0}, {"runs": 3, "rounds": 2}, {"runs": 3, "seed": -1}]
+    "wrong",
+    [
+        {"runs": 0},
+        {"runs": 3, "seeds": 0},
+        {"runs": 3, "rounds": 2},
+        {"runs": 3, "seed": -1},
+        {"runs": MOST_RUNS // 2 + 1, "seeds": 2},  # no fit would take so many
+    ],
 )
 def test_what_makes_no_swarm_is_refused(wrong):
     with pytest.raises(RecipeError, match="swarm"):
@@ -322,3 +348,26 @@ def test_what_is_thinned_is_named_where_it_cannot_be(tmp_path):
         RecipeError, match=r"'tiny' holds \d+ tokens .* Of each domain 0.01 is left .* raise the proxies"
     ):
         swarm(long, Asked(runs=1, target_budget=102_400), tmp_path / "at", here)
+
+
+def test_what_is_thinned_is_found_from_anywhere_and_nothing_is_written_beside_it(tmp_path, monkeypatch):
+    """Proxies of a cluster start in other folders, and somebody else's manifest may name any file as its tokenizer."""
+    url = byte_tokens(tmp_path / "tokens", 40)
+    held = (tmp_path / "tokens" / "tokenizer.json").read_bytes()
+    (tmp_path / "tokenizer.json").write_bytes(held)
+    said = json.loads((tmp_path / "tokens" / "manifest.json").read_text())
+    said["tokenizer"]["file"] = "../tokenizer.json"
+    (tmp_path / "tokens" / "manifest.json").write_text(json.dumps(said))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    found = Path(thinned(url, 1, 2, 0.1, Path("at")))
+    assert found.is_absolute()
+    assert found.is_file()
+    assert sorted(path.name for path in (tmp_path / "here" / "at").iterdir()) == [found.parent.name]
+
+
+def test_a_domain_of_too_long_documents_for_its_target_budget_is_named(tmp_path):
+    """A quarter of two documents to train on is one of them, half of all."""
+    url = lopsided(tmp_path / "tokens", 3)
+    with pytest.raises(RecipeError, match=r"of domain 'tiny' .* repeat it less than the real run. Raise the proxies"):
+        swarm(settings(url, budget=4096), Asked(runs=1, target_budget=4096 * 5), tmp_path / "at", here)

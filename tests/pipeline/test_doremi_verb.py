@@ -24,6 +24,7 @@ from mixtures.inventory import inventory
 from mixtures.mixture import Mixture
 from pipeline.cli_doremi import doremi as verb
 from pipeline.doremi_rounds import Asked, doremi, searched
+from pipeline.mixing import mixed
 from pipeline.report import doremi as report
 from pipeline.report.doremi import BARS, sparkline
 from pipeline.report.doremi_page import page
@@ -36,9 +37,7 @@ SMALL = [f"{key}={value}" for key, value in (SIZES | BATCH).items()]
 
 
 def asked(**changes) -> Asked:
-    own = {"rounds": 2, "step_size": 1.0, "smoothing": 1e-3, "sampling": "uniform", "reference": None, "budget": None}
-    rest = {"most_epochs": None, "seed": 0, "out": None, "overwrite": False, "html": None}
-    return Asked(**(own | rest | changes))
+    return Asked(**({"rounds": 2} | changes))
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +110,7 @@ def test_the_command_line_writes_the_same_bytes_elsewhere_and_prints_them(found,
         ({"most_epochs": 0.0}, "most_epochs is 0.0"),
         ({"most_epochs": nan}, "most_epochs is nan"),
         ({"out": "mixture.yaml"}, "a mixture ends in .json"),
+        ({"html": "page"}, "a page ends in .html"),
     ],
 )
 def test_what_cannot_be_is_refused_first(tokens, tmp_path, changes, said):
@@ -149,6 +149,23 @@ def test_weights_of_another_tokenizer_are_taken_with_an_alarm(found, tokens):
     assert (alarm.kind, known in alarm.what, "another" in alarm.what) == ("tokenizer mismatch", True, True)
     others = held._replace(inputs="00" * 16)
     assert [one.kind for one in searched(asked(reference=url), others, known).alarms(known, 12)] == ["other tokens"]
+
+
+def test_more_rounds_of_another_reference_are_refused_by_its_name(found, tokens):
+    """One round begins with proportional weights where nothing is said, two with uniform ones."""
+    with pytest.raises(RecipeError, match=r"search\.reference = 'uniform' lies there, now it is 'proportional'"):
+        doremi(tokens, str(found[1]), SMALL, asked(rounds=1, out=str(found[1] / "one.json"), overwrite=True))
+
+
+def test_weights_of_another_tokenizer_are_mixed_with_a_warning(found, tokens, tmp_path, capsys):
+    facts = found[0]["mixture"]
+    other = json.loads(json.dumps(facts).replace(facts["settings"]["evidence"]["tokenizer"], "\\u001b[31m"))
+    for name, mixture, warned in (("own", facts, False), ("other", other, True)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(mixture))
+        mixed("static", tokens, None, None, False, from_file=str(tmp_path / f"{name}.json"))
+        said = capsys.readouterr().err
+        assert ("--from" in said and "tokenizer mismatch" in said) == warned
+        assert "\x1b" not in said
 
 
 def test_a_reference_of_other_domains_is_refused(found, tokens):

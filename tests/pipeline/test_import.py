@@ -26,7 +26,7 @@ MAY_IMPORT = {
 """The floors: a room and the rooms below it. Scripts may import all of them, and nobody imports scripts."""
 
 ONLY_IN = {
-    "ray": ("pipeline/ray_engine.py",),
+    "ray": ("pipeline/ray_engine.py", "pipeline/ray_training.py"),
     "torch": (
         "trainer/",
         "classifiers/encoder_torch",

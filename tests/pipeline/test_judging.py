@@ -18,7 +18,7 @@ from mixtures.inventory import Inventory, inventory
 from mixtures.judge.measured import Measured
 from mixtures.mixture import Mixture
 from mixtures.proxies import judging
-from pipeline.judging import PROXIES, judge, loaded, looking
+from pipeline.judging import judge, loaded, looking, proxies_in
 from pipeline.outcome import dumped
 from pipeline.report.judged import against, show_judged
 from pipeline.report.judged_page import page_of
@@ -67,7 +67,7 @@ def ended(place, at, files, seeds, losses, overrides=SMALL, **changes):
     settings = looking(place.folder, str(at), overrides)
     weights = {name: one.mixture.weights for name, one in loaded(files).items()}
     for (name, seed), one in judging.proxies(settings, weights, range(seeds)).items():
-        folder = at / PROXIES / one.name
+        folder = proxies_in(at, place.held) / one.name
         folder.mkdir(parents=True, exist_ok=True)
         own = losses(name, seed)
         said = {"why": own} if isinstance(own, str) else result(own, settings.budget) | changes
@@ -228,6 +228,21 @@ def test_the_verdict_is_written_whole_and_is_the_same_again(place, tmp_path):
     fits(json.loads(dumped(facts)), "judge")
 
 
+def test_other_tokens_in_the_same_place_are_not_judged_by_proxies_of_before(tmp_path):
+    """Uniform weights of the same domains are the same settings: what was trained on tokens that are gone is not."""
+    found, asked = [], []
+    for documents in (60, 50):
+        url = byte_tokens(tmp_path / "tokens", documents=documents)
+        place = Place(url, inventory(url))
+        weights = {"even": Uniform().mix(place.held).weights}
+        jobs = judging.proxies(looking(place.folder, str(tmp_path), SMALL), weights, [0])
+        found.append(place.held.inputs)
+        asked.append(proxies_in(tmp_path, place.held) / jobs["even", 0].name)
+    assert found[0] != found[1]
+    assert asked[0].name == asked[1].name
+    assert asked[0] != asked[1]
+
+
 def test_the_page_holds_the_figures_and_fetches_and_believes_nothing(place, tmp_path):
     files = [
         *place.files.values(),
@@ -335,7 +350,7 @@ def test_a_mixture_without_a_domain_is_worse_there_and_what_is_trained_stays_tra
     ]
     options = {"overrides": (*SMALL, "budget=30720"), "workers": 1, "html": str(tmp_path / "page.html")}
     facts = judge(place.folder, files, str(at), **options)
-    proxies = sorted((at / PROXIES).iterdir())
+    proxies = sorted(proxies_in(at, place.held).iterdir())
     assert len(proxies) == 6  # half and same share theirs
     assert facts["leaders"] == ["half", "same"]
     assert facts["verdict"] == ["No significant difference between half, same. At least one is better than code."]

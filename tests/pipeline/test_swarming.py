@@ -1,6 +1,7 @@
 """`winnow mix swarm`: proxies are told as `winnow train` is, pools agree, and what it writes is what fits read."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -50,6 +51,18 @@ def test_a_mixture_beside_the_tokens_and_a_seed_are_not_those_of_proxies(tmp_pat
     (tmp_path / "mixture.json").write_text(json.dumps(mixture))
     made = swarming.proxy_settings(url, "at", ["seed=3", *SMALL])
     assert (made.mixture, made.seed, made.budget) == (None, 0, 1234)
+
+
+def test_weights_that_change_on_the_way_are_refused_before_anything_is_trained(tokens):
+    odm = [*SMALL, "online.method=odm"]
+    with pytest.raises(RecipeError, match=r"train\.online: .* --set online=null"):
+        swarming.proxy_settings(tokens, "at", odm)
+    assert swarming.proxy_settings(tokens, "at", [*odm, "online=null"]).online is None
+
+
+def test_why_a_proxy_failed_is_safe_to_look_at(capsys):
+    swarming.told(SimpleNamespace(loss=None, why="no\x1b[2J loss\nof it", job=SimpleNamespace(run="s0-0001")))
+    assert capsys.readouterr().err == "winnow: s0-0001: no\\x1b[2J loss of it\n"
 
 
 def test_pools_that_there_are_not_are_refused():

@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 import psutil
 import pytest
@@ -17,10 +18,12 @@ from trained_tokens import learnable, settings
 from corpus.errors import RecipeError
 from pipeline.engines import engine
 from stages.base import Needs
+from trainer.evaluation.held_out import DomainLoss
 from trainer.jobs import workers
-from trainer.jobs.job import RESULT, made
+from trainer.jobs.job import RESULT, _found, made
 from trainer.jobs.ray_tasks import MOST_DEATHS, STARTS, run_on_ray, trained
 from trainer.jobs.workers import asked, cuda_devices, done, on_cuda
+from trainer.run.outcome import BUDGET, Outcome
 from trainer.run.settings import TrainSettings
 
 torch.set_num_threads(1)
@@ -85,6 +88,14 @@ def test_what_cannot_be_trained_is_refused_as_in_the_pool(tokens, tmp_path):
     strange = Small("strange", jobs(tokens)[0].settings.model_copy(update={"mixture": {"even": 0.5, "seven": 0.5}}))
     with engine("local", 1) as inline, pytest.raises(RecipeError, match="'seven'"):
         run_on_ray(tmp_path, [strange], inline.map)
+
+
+def test_a_run_without_a_finite_loss_still_says_what_it_was_trained_on():
+    lost = DomainLoss(documents=1, tokens=8, nats=float("nan"), text_tokens=7, text_nats=1.0, bytes=9)
+    said = _found(Outcome(3, 384, {"even": 384}, {}, {"even": lost}, 0, BUDGET, "0a"))
+    assert (said["tokens"], said["trained"]) == (384, {"even": 384})
+    assert "nan" in said["why"]
+    assert "loss" not in said
 
 
 def test_gpus_are_taken_in_turn_where_jobs_train_on_them(tokens, monkeypatch):
@@ -182,3 +193,62 @@ def test_where_the_command_is_killed_its_workers_end_and_the_next_one_goes_on(to
     worker.wait(20)
     assert done(tmp_path / "pool", wanted[0]) is None
     assert figures(workers.run(tmp_path / "pool", wanted, 1)) == figures(alone(tmp_path / "alone", wanted))
+
+
+@pytest.mark.slow
+def test_a_job_that_cannot_be_had_ends_those_beside_it(tokens, tmp_path):
+    long, strange = jobs(tokens, steps=20_000)  # 100 s
+    strange = Small("strange", strange.settings.model_copy(update={"mixture": {"even": 0.5, "seven": 0.5}}))
+    with pytest.raises(RecipeError, match="'seven'"):
+        workers.run(tmp_path, [long, strange], 2)
+    assert done(tmp_path, long) is None
+    assert not [child for child in psutil.Process().children() if "trainer.jobs.job" in " ".join(child.cmdline())]
+
+
+def begun(folder, job, told=lambda one: None):
+    """A worker at its job, which has made a step."""
+    asked(folder, job)
+    left = SimpleQueue()
+    left.put(job)
+    worker = workers._Worker(folder, left, told, None)
+    worker.start()
+    metrics = folder / job.name / "metrics.jsonl"
+    while not (metrics.exists() and '"step"' in metrics.read_text()):
+        assert worker.is_alive()
+        time.sleep(0.02)
+    return worker
+
+
+@pytest.mark.slow
+def test_a_run_that_is_told_to_end_while_it_is_measured_keeps_nobody_waiting(tmp_path):
+    """After its last step a run does not hear SIGTERM any more: its process ends for there is no other job."""
+    many = learnable(tmp_path / "tokens", documents=200)
+    looks = {"evaluation": {"every": 0, "held_out": 0.4, "most_tokens": 10**9}, "monitoring": {"every": 1}}
+    job = Small("measured", settings(many, 1, **looks))
+    worker = begun(tmp_path / "pool", job)
+    ending = threading.Thread(target=worker.end, daemon=True)
+    ending.start()
+    try:
+        ending.join(45)
+        assert not ending.is_alive()
+    finally:
+        worker.process.kill()
+
+
+@pytest.mark.slow
+def test_what_libraries_print_is_no_answer_and_ctrl_c_is_for_who_asked(tokens, tmp_path, monkeypatch):
+    """Ctrl-C goes to all processes of a terminal; here one prints as it reads its settings, and is sent SIGINT."""
+    greets = "import os, sys\nsys.addaudithook(lambda event, args: event == 'open' and"
+    greets += " str(args[0]).endswith('settings.json') and os.write(1, b'welcome\\n'))\n"
+    (tmp_path / "sitecustomize.py").write_text(greets)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    told = []
+    job = Small("greeted", settings(tokens, 150, monitoring={"every": 1}))
+    worker = begun(tmp_path / "pool", job, told.append)
+    process = worker.process
+    os.kill(process.pid, signal.SIGINT)
+    worker.join(60)
+    assert worker.failed is None
+    assert worker.process is process
+    assert figures(told) == figures(alone(tmp_path / "alone", [job]))
+    worker.end()

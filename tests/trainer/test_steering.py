@@ -122,6 +122,13 @@ def test_no_domain_gives_more_than_it_may(stretches, data):
     assert (counts <= most).all()
 
 
+@pytest.mark.parametrize("much", [10**13, 10**30])
+def test_a_cap_beyond_all_reading_leaves_the_others_theirs(much):
+    """As of most_epochs=1e9 over 10,000 sequences: in parts it is more than an int64 holds."""
+    order, *_ = settled([(1000, [0.7, 0.3])], [much, 5])
+    assert order.counts(1000).tolist() == [995, 5]
+
+
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 80)), min_size=1, max_size=8))
 def test_what_one_may_not_have_the_others_share_as_they_asked(pairs):
     asked = rounded(np.array([one for one, _ in pairs], float) + (0 if any(one for one, _ in pairs) else 1), len(pairs))

@@ -2,7 +2,8 @@
 
     echo runs/sweep/jobs/1e+11-24-0a1b2c | python -m trainer.jobs.job
 
-The answer is empty, or what makes the run impossible. Where who asked is killed, the run at hand is saved and ends.
+The answer is empty, or what makes the run impossible; whatever else is printed goes to stderr. Where who asked is
+killed, the run at hand is saved and ends. Ctrl-C is for who asked to hear, who then says SIGTERM: that saves as well.
 
 A folder has `settings.json` and gets `result.json`, whatever became of the run; one that was killed has none, and
 goes on from its checkpoint when it is named again. Importing torch takes longer than a small run, hence many to a
@@ -34,15 +35,18 @@ SETTINGS, RESULT = "settings.json", "result.json"
 
 def main() -> None:
     """Until stdin ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # a library that greets on stdout would be taken for an answer
     lines: SimpleQueue[str] = SimpleQueue()
     threading.Thread(target=_heard, args=(lines, os.getppid()), daemon=True).start()
     while line := lines.get():
         try:
             made(Path(line.rstrip("\n")))
-            print(flush=True)
+            print(file=answers, flush=True)
         except WinnowError as error:
-            print(str(error).replace("\n", " "), flush=True)
+            print(str(error).replace("\n", " "), file=answers, flush=True)
 
 
 def _heard(lines: "SimpleQueue[str]", parent: int) -> None:
@@ -76,11 +80,10 @@ def _found(outcome: Outcome) -> dict[str, Any]:
     nats = sum(one.nats for one in outcome.held_out.values())
     tokens = sum(one.tokens for one in outcome.held_out.values())
     loss = nats / tokens if tokens else math.nan
+    said = {"steps": outcome.steps, "tokens": outcome.tokens, "weights": outcome.weights, "trained": outcome.domains}
     if not math.isfinite(loss):
-        return {"why": f"the held-out loss is {loss}"}
-    held_out = {name: one.to_dict() for name, one in outcome.held_out.items()}
-    said = {"loss": loss, "steps": outcome.steps, "tokens": outcome.tokens, "weights": outcome.weights}
-    return said | {"domains": held_out, "trained": outcome.domains}
+        return said | {"why": f"the held-out loss is {loss}"}
+    return said | {"loss": loss, "domains": {name: one.to_dict() for name, one in outcome.held_out.items()}}
 
 
 if __name__ == "__main__":

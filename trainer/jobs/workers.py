@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -96,7 +97,7 @@ def run(
         for worker in crew:
             worker.start()
         for worker in crew:
-            while worker.is_alive():
+            while worker.is_alive() and not any(one.failed for one in crew):
                 worker.join(0.2)  # short, so that Ctrl-C is heard
     finally:
         for worker in crew:
@@ -160,12 +161,14 @@ class _Worker(threading.Thread, Generic[J]):
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environment(self.device)
             )
+            if self.ending:  # which was said while there was none to let go
+                self.process.terminate()
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         try:
             self.process.stdin.write(f"{folder}\n")
             self.process.stdin.flush()
-        except BrokenPipeError:
+        except (BrokenPipeError, ValueError):  # it is gone, or `end` has closed the pipe
             return
         answer = self.process.stdout.readline()
         if not answer:
@@ -174,10 +177,12 @@ class _Worker(threading.Thread, Generic[J]):
             raise RecipeError(answer.strip())
 
     def end(self) -> None:
-        """Let the process go: SIGTERM saves a run that goes on."""
+        """Let the process go: SIGTERM saves a run that goes on; one in its last looks ends, and finds no other job."""
         self.ending = True
         if self.process is not None:
             self.process.terminate()
+            with suppress(BrokenPipeError):
+                self.process.stdin.close()  # type: ignore[union-attr]
             self.process.wait()
 
 

@@ -27,7 +27,7 @@ HELD_OUT = 64  # sequences at the end of the text, which no step sees
 
 @dataclass(frozen=True)
 class Transfer:
-    """Held-out nats a byte, float64 [widths, rates]; infinite where training diverged."""
+    """Held-out nats a token, float64 [widths, rates]; infinite where training diverged."""
 
     parametrization: str
     widths: tuple[int, ...]
@@ -50,19 +50,33 @@ class Transfer:
         return int(np.ptp(self.best))
 
     @property
+    def inside(self) -> bool:
+        """No best rate is the first or the last of the grid, beyond which a better one may lie."""
+        return bool(self.best.min() > 0 and self.best.max() < len(self.rates) - 1)
+
+    @property
+    def no_worse(self) -> bool:
+        """Each width does as well as the one before it, within `WORSE` nats. Where all diverged, nothing does."""
+        return bool(np.all(np.isfinite(self.least)) and np.all(np.diff(self.least) <= WORSE))
+
+    @property
     def carries_over(self) -> bool:
         """The best rate moves one notch at most, lies within the grid, and wider is not worse."""
-        inside = self.best.min() > 0 and self.best.max() < len(self.rates) - 1
-        return bool(self.moved <= NOTCH and inside and np.all(np.diff(self.least) <= WORSE))
+        return self.moved <= NOTCH and self.inside and self.no_worse
 
     def as_good_as(self, other: "Transfer", within: float = 0.02) -> bool:
         """At every width the least loss is at most `within` nats above the other's."""
         return bool(np.all(self.least <= other.least + within))
 
 
+def tokens_needed(context: int, steps: int, batch: int = 16) -> int:
+    """Tokens that a grid reads: every run the same."""
+    return (steps * batch + HELD_OUT) * (context + 1)
+
+
 def transfer(
     settings: ModelSettings,
-    text: bytes,
+    text: bytes | np.ndarray,
     *,
     widths: Sequence[int],
     rates: Sequence[float],
@@ -71,19 +85,22 @@ def transfer(
     seeds: int = 1,
     told: Callable[[int, float, float], None] = lambda width, rate, loss: None,
 ) -> Transfer:
-    """Train each width at each rate, AdamW, a tenth warm-up, then in a line to 0; tokens are the bytes of the text.
+    """Train each width at each rate, AdamW, a tenth warm-up, then in a line to 0.
 
-    settings: the smallest model, vocab 256. All runs see the same batches; losses are means over `seeds` of first
-    weights, which move the loss of models this small by 0.04. told: called with each result as it comes.
-    RecipeError where the text is too short for the steps, or rates do not ascend.
+    settings: the smallest model. text: ids of tokens, [T], or bytes, which are their own ids; the last of them that
+    are needed are used. All runs see the same batches; losses are means over `seeds` of first weights, which move the
+    loss of models this small by 0.04. told: called with each result as it comes. RecipeError where the text is too
+    short for the steps, ids are beyond the vocabulary, or rates do not ascend.
     """
-    need = (steps * batch + HELD_OUT) * (settings.context + 1)
+    need, unit = tokens_needed(settings.context, steps, batch), "bytes" if isinstance(text, bytes) else "tokens"
     if len(text) < need:
-        raise RecipeError(f"the text has {len(text):,} bytes; {steps:,} steps of {batch} sequences need {need:,}")
-    if settings.vocab < 256 or list(rates) != sorted(set(rates)):
-        raise RecipeError(f"vocab is {settings.vocab:,} and rates are {list(rates)}: 256 or more, and ascending")
+        raise RecipeError(f"the text has {len(text):,} {unit}; {steps:,} steps of {batch} sequences need {need:,}")
+    ids = np.frombuffer(text, np.uint8) if isinstance(text, bytes) else text
+    least = 256 if isinstance(text, bytes) else int(ids.max()) + 1
+    if settings.vocab < least or list(rates) != sorted(set(rates)):
+        raise RecipeError(f"vocab is {settings.vocab:,} and rates are {list(rates)}: {least:,} or more, and ascending")
     # A copy, since torch will not look at bytes that nobody may write.
-    sequences = torch.from_numpy(np.frombuffer(text[-need:], np.uint8).astype(np.int64)).view(-1, settings.context + 1)
+    sequences = torch.from_numpy(ids[-need:].astype(np.int64)).view(-1, settings.context + 1)
     losses = np.empty((len(widths), len(rates)))
     for w, width in enumerate(widths):
         for r, rate in enumerate(rates):

@@ -30,6 +30,11 @@ def device_of(asked: str = "auto") -> torch.device:
     return torch.device("cuda", local)
 
 
+def one_thread() -> None:
+    """Hold torch to one thread, as torchrun holds the processes of a machine: a core has one at most."""
+    torch.set_num_threads(1)
+
+
 @contextmanager
 def joined(device: torch.device, timeout: timedelta = TIMEOUT) -> Iterator[int]:
     """The number of processes of this run, which talk to each other within: nccl on CUDA, gloo on the CPU.

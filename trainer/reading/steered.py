@@ -38,13 +38,16 @@ _AT_ONCE = 1 << 12
 """Sequences that parts are cut for: rounded up, they let a quota pass its most by so many in WHOLE of a sequence,
 0.004, which must stay below 1 / K."""
 
+_MOST = 1 << 42
+"""Sequences, 9e15 tokens at 2,048: as many times WHOLE are an int64 still, of more nobody asks a domain."""
+
 
 class Steered:
     """The domains of sequences 0, 1, 2, ... as far as they are settled."""
 
     def __init__(self, most: Sequence[int]) -> None:
         """most: sequences that each domain gives at most, in order of their names."""
-        self.most = np.array(most, np.int64)
+        self.most = np.array([min(one, _MOST) for one in most], np.int64)
         self.settled = 0
         self._forget()
 

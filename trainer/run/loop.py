@@ -8,7 +8,7 @@ A folder is a run. Asking for it again goes on with it; asking for another there
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from corpus.errors import RecipeError
@@ -44,11 +44,13 @@ def train(
     listeners: Sequence[Listener] = (),
     weigher: Weigher | None = None,
     steerer: Steerer | None = None,
+    told_to_stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Train into the folder `at`, from its newest valid checkpoint or from the beginning, until the budget is spent.
 
     stop_after: the step to stop and save at, if that comes sooner. SIGTERM does the same at the step at hand; a
-    process should then exit with `stopping.TERMINATED`. listeners: get each line of metrics.jsonl, a console for
+    process should then exit with `stopping.TERMINATED`. told_to_stop: asked before each step, for who cannot send a
+    signal; yes on one process is as SIGTERM. listeners: get each line of metrics.jsonl, a console for
     example. weigher: weighs the tokens of each batch before its step. steerer: says after each step which weights
     the domains have from the batch after next on, where settings.online asks for it. On the CPU the same settings and
     tokens give the same weights to the bit, however often a run was stopped.
@@ -69,7 +71,7 @@ def train(
         resumed(run)
         measuring = Measuring(settings, run.reader.loader.plan.held, run.parallel)
         losses: dict[int, float] = {}
-        stopped = _to_the_end(run, measuring, stopping, stop_after, losses)
+        stopped = _to_the_end(run, measuring, lambda: stopping.asked or told_to_stop(), stop_after, losses)
         if run.saved_step != run.position.step:
             saved(run)
         run.saver.wait()
@@ -90,12 +92,12 @@ def train(
 
 
 def _to_the_end(
-    run: Run, measuring: Measuring, stopping: Stopping, stop_after: int | None, losses: dict[int, float]
+    run: Run, measuring: Measuring, told: Callable[[], bool], stop_after: int | None, losses: dict[int, float]
 ) -> str:
     """Steps until the run should stop, and why it should."""
     interval = Interval(run)
     while due(run, run.position.read, run.position.trained) is not None:
-        if agreed(stopping.asked, run.device):
+        if agreed(told(), run.device):
             return SIGTERM
         if stop_after is not None and run.position.step >= stop_after:
             return ASKED

@@ -34,8 +34,14 @@ def replayed(settings: TrainSettings, at: str) -> Replay:
     """Feed the batches that the last rewind of the run in `at` left out to the newest checkpoint before the one it went
     back to (where none is left, to the oldest after it). Nothing is saved.
 
-    RecipeError where nothing was left out, or no other checkpoint is there.
+    RecipeError where nothing was left out, no other checkpoint is there, or the mixture changed on the way: what such
+    a run left out is an order of domains that its weights made, and another checkpoint has none of it.
     """
+    if settings.online is not None:
+        raise RecipeError(
+            f"{at}: train.online = {settings.online.method!r} changed the weights of domains on the way, so batches "
+            f"are settled as they are read and cannot be fed to another checkpoint. Runs of a fixed mixture can."
+        )
     folder, device = Path(located(at)), device_of(settings.device)
     with joined(device), alone(folder), run_of(settings, folder, device) as run:
         skips = remembered(run.saver.directory / SKIPPED)
