@@ -4,8 +4,6 @@ Proxies that are compared differ in their weights alone: model, tokens, batch, r
 one set of settings, and the same seed begins with the same weights of the model.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
@@ -13,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from corpus.interleave import LEAST
-from trainer.jobs.workers import Done
+from trainer.jobs.workers import Done, name_of
 from trainer.run.settings import TrainSettings
 from trainer.sweep.shapes import size
 
@@ -31,8 +29,7 @@ class Proxy:
     @property
     def name(self) -> str:
         """Of its folder."""
-        said = json.dumps(self.settings.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
-        return f"{self.run}-{hashlib.blake2b(said.encode(), digest_size=6).hexdigest()}"
+        return name_of(self.run, self.settings)
 
     @property
     def flops(self) -> float:

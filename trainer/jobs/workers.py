@@ -1,5 +1,6 @@
 """Jobs in processes of one thread each, as many at once as there are cores; what is done is not done again."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -32,6 +33,12 @@ class Job(Protocol):
     @property
     def settings(self) -> TrainSettings:
         """All that is trained."""
+
+
+def name_of(begin: str, settings: TrainSettings) -> str:
+    """A job's name: what it begins with, and a hash of all settings, so a default that changes is another job."""
+    said = json.dumps(settings.model_dump(mode="json"), sort_keys=True)
+    return f"{begin}-{hashlib.blake2b(said.encode(), digest_size=6).hexdigest()}"
 
 
 J = TypeVar("J", bound=Job)

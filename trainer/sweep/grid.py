@@ -9,8 +9,6 @@ forms, and what they lose on the way off it says nothing of larger budgets: at a
 AdamW had 2.17 nats, with normed queries and keys 2.14, Muon without 2.02, Muon with 1.99.
 """
 
-import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +17,7 @@ from typing import Any
 from corpus.errors import RecipeError
 from scaling.hyperparameters import step_law_batch
 from scaling.units import LEAST_TOKENS
+from trainer.jobs.workers import name_of
 from trainer.model.settings import ModelSettings
 from trainer.run.settings import TrainSettings
 from trainer.sweep.shapes import shapes, size, sized
@@ -76,8 +75,7 @@ class Job:
     @property
     def name(self) -> str:
         """Of its folder: the same whenever the same run is asked for."""
-        said = json.dumps(self.settings.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
-        return f"{self.budget:.3g}-{self.model.width}-{hashlib.blake2b(said.encode(), digest_size=6).hexdigest()}"
+        return name_of(f"{self.budget:.3g}-{self.model.width}", self.settings)
 
     @property
     def params(self) -> float:
