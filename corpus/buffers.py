@@ -7,6 +7,11 @@ numpy arrays. Offsets of a slice do not begin at 0, and the bytes may hold text 
 import numpy as np
 import pyarrow as pa
 
+from corpus.left_out import left_out
+
+with left_out("pandas"):
+    pa.array([])  # the first list, at which pyarrow looks for pandas once and for all
+
 
 def utf8(text: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Offsets and bytes of a string column: (int64 [N + 1], uint8 [B]); no copy for `large_string`.

@@ -20,6 +20,8 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 
+from corpus.borrowing import borrowed
+
 KINDS = (
     "other", "space", "break", "punctuation", "symbol", "format",
     "mark", "connector", "digit", "letter", "lower", "cjk",
@@ -75,7 +77,7 @@ def _lines(name: str) -> list[str]:
 @njit(inline="always")
 def decode(data, b, stop):  # type: ignore[no-untyped-def]
     """The code point at `b` and the place behind it. In bounds on any bytes; broken ones read as U+FFFD."""
-    c = np.int64(data[b])
+    c = np.int64(data[np.uint64(b)])  # no place is negative, and numba need not ask
     if c < 0x80:
         return c, b + 1
     return _decode_long(data, b, stop, c)
@@ -83,12 +85,13 @@ def decode(data, b, stop):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _decode_long(data, b, stop, c):  # type: ignore[no-untyped-def]
+    data = borrowed(data)
     size = 2 if c < 0xE0 else 3 if c < 0xF0 else 4
     if c < 0xC0 or c > 0xF4 or b + size > stop:
         return np.int64(0xFFFD), b + 1
     c &= 0x7F >> size
     for i in range(1, size):
-        c = c << 6 | np.int64(data[b + i] & 0x3F)
+        c = c << 6 | np.int64(data[np.uint64(b + i)] & 0x3F)
     return min(c, np.int64(0x10FFFF)), b + size
 
 

@@ -12,6 +12,11 @@ from numba import njit
 
 from corpus.blake2 import LANES, blake2b_128
 from corpus.buffers import utf8
+from corpus.left_out import left_out
+
+with left_out("scipy.linalg", "cffi"):  # what numba asks for before the first kernel, and once only
+    import numba.core.typing.cffi_utils
+    import numba.np.arraymath  # noqa: F401
 
 # Stafford's variant 13 of the MurmurHash3 finalizer, as in SplitMix64 (Steele, Lea and Flood 2014).
 _MIX_A = np.uint64(0xBF58476D1CE4E5B9)
@@ -46,6 +51,12 @@ def eight_bytes(data, b):  # type: ignore[no-untyped-def]
     for i in range(8):
         word |= np.uint64(data[at + np.uint64(i)]) << np.uint64(8 * i)
     return word
+
+
+@njit(inline="always")
+def byte(data, b):  # type: ignore[no-untyped-def]
+    """data[b] where `b` is not negative: without a sign numba does not ask whether to count from the end."""
+    return data[np.uint64(b)]
 
 
 def hash64(strings: pa.Array, seed: int) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from corpus.borrowing import borrowed
 from corpus.buffers import utf8
 from corpus.classes import CONNECTOR, DIGIT, KIND, MID_LETTER, MID_NUMBER, classes, decode, folds
 from corpus.documents import Batch
@@ -40,6 +41,7 @@ def hashes_of(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
 
 @njit(nogil=True, cache=True)
 def _hashed(starts, data, classes, folds, first, hashes):  # type: ignore[no-untyped-def]
+    data, classes, folds, hashes = borrowed(data), borrowed(classes), borrowed(folds), borrowed(hashes)
     word = np.int64(0)
     for n in range(len(starts) - 1):
         b, stop = starts[n], starts[n + 1]
@@ -55,6 +57,7 @@ def _hashed(starts, data, classes, folds, first, hashes):  # type: ignore[no-unt
 @njit(nogil=True, cache=True)
 def _one(data, b, stop, classes, folds, hashes, word):  # type: ignore[no-untyped-def]
     """Behind the word or the character at `b`, and the count of words."""
+    data, classes, folds, hashes = borrowed(data), borrowed(classes), borrowed(folds), borrowed(hashes)
     c, after = decode(data, b, stop)
     if classes[c] & KIND < CONNECTOR:
         return after, word
@@ -68,6 +71,7 @@ def _one(data, b, stop, classes, folds, hashes, word):  # type: ignore[no-untype
 @njit(nogil=True, cache=True)
 def _block(data, b, stop, classes, folds, hashes, word):  # type: ignore[no-untyped-def]
     """As `_one`, for as many words as lie whole in the 64 bytes from `b` on."""
+    data, classes, folds, hashes = borrowed(data), borrowed(classes), borrowed(folds), borrowed(hashes)
     plain, begins = _masks(data, b)
     if stop - b < _BLOCK:
         there = (_ONE << np.uint64(stop - b)) - _ONE

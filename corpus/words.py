@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from corpus.borrowing import borrowed
 from corpus.buffers import utf8
 from corpus.classes import (
     BREAK,
@@ -38,7 +39,7 @@ from corpus.classes import (
     encode,
     folds,
 )
-from corpus.hashing import combine, eight_bytes
+from corpus.hashing import byte, combine, eight_bytes
 
 HAS_LETTER, HAS_DIGIT = 1, 2
 """Bits of `Words.kinds`. A Han or Hiragana character is a letter."""
@@ -122,7 +123,9 @@ def stop(listed: Iterable[str]) -> np.ndarray:
 
 @njit(nogil=True, cache=True)
 def _split(starts, data, classes, folds, firsts, columns, lines, paragraphs, sentences):  # type: ignore[no-untyped-def]
-    word_starts, word_ends, hashes, chars, kinds = columns
+    data, classes, folds, lines = borrowed(data), borrowed(classes), borrowed(folds), borrowed(lines)
+    word_starts, word_ends, hashes = borrowed(columns[0]), borrowed(columns[1]), borrowed(columns[2])
+    chars, kinds = borrowed(columns[3]), borrowed(columns[4])
     word = line = paragraph = sentence = np.int64(0)
     for n in range(len(starts) - 1):
         b, stop = starts[n], starts[n + 1]
@@ -138,8 +141,9 @@ def _split(starts, data, classes, folds, firsts, columns, lines, paragraphs, sen
                 if end == b:  # not ASCII letters and digits alone
                     end, h, count, seen = _word(data, b, stop, classes, folds)
                 if seen:
-                    word_starts[word], word_ends[word], hashes[word] = b, end, h
-                    chars[word], kinds[word] = count, seen
+                    at = np.uint64(word)  # an index without a sign: numba need not ask whether it counts from the end
+                    word_starts[at], word_ends[at], hashes[at] = b, end, h
+                    chars[at], kinds[at] = count, seen
                     word += 1
                     pending = True
                 shown = True
@@ -157,7 +161,7 @@ def _split(starts, data, classes, folds, firsts, columns, lines, paragraphs, sen
                         sentences[sentence] = closed
                         sentence += 1
                         pending = False
-                if c == 0x0D and after < stop and data[after] == 0x0A:
+                if c == 0x0D and after < stop and byte(data, after) == 0x0A:
                     after += 1
                 b = line_start = after
                 shown = False
@@ -210,10 +214,10 @@ def _ascii_word(data, b, stop, classes):  # type: ignore[no-untyped-def]
             h = combine(h, (x | letter >> np.uint64(2)) & inside)
             end += np.int64(((inside & _ONES) * _ONES) >> np.uint64(56))
     if end < stop:
-        k = classes[data[end]]
-        goes_on = data[end] >= 0x80 or k & KIND >= CONNECTOR
+        k = classes[byte(data, end)]
+        goes_on = byte(data, end) >= 0x80 or k & KIND >= CONNECTOR
         if k & (MID_LETTER | MID_NUMBER) and end + 1 < stop:
-            goes_on |= data[end + 1] >= 0x80 or classes[data[end + 1]] & KIND >= DIGIT
+            goes_on |= byte(data, end + 1) >= 0x80 or classes[byte(data, end + 1)] & KIND >= DIGIT
         if goes_on:
             return b, h, np.int64(0), 0
     return end, h, end - b, (HAS_LETTER if letters else 0) | (HAS_DIGIT if digits else 0)
@@ -222,6 +226,7 @@ def _ascii_word(data, b, stop, classes):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _word(data, b, stop, classes, folds):  # type: ignore[no-untyped-def]
     """The run that starts at `b`: (end, hash, code points, HAS_ bits); no bits, no word."""
+    data, classes, folds = borrowed(data), borrowed(classes), borrowed(folds)
     h, chunk, filled = _SEED, np.uint64(0), np.int64(0)
     count, held = np.int64(0), np.int64(0)  # held: a bit for each kind
     last = np.int64(0)  # kind of the last character that is no mark or format character
@@ -260,6 +265,7 @@ def _word(data, b, stop, classes, folds):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _sentence_end(data, b, stop, classes):  # type: ignore[no-untyped-def]
     """The end of the run of terminators and closers at `b`, and whether a sentence may end there."""
+    data, classes = borrowed(data), borrowed(classes)
     last = np.int64(0)
     c, after = decode(data, b, stop)
     while b < stop and classes[c] & TERMINATOR:

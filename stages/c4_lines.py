@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 from numba import njit
 
+from corpus.borrowing import borrowed
 from corpus.classes import TERMINATOR, classes, decode
 from corpus.documents import Batch
 from corpus.hashing import eight_bytes
@@ -62,6 +63,8 @@ def _phrases() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 @njit(nogil=True, cache=True)
 def _judge(data, starts, ends, limits, marks, phrases, sizes, whys, begins, traits, judged, citations):  # type: ignore[no-untyped-def]
+    data, marks, phrases = borrowed(data), borrowed(marks), borrowed(phrases)
+    sizes, whys, begins, traits = borrowed(sizes), borrowed(whys), borrowed(begins), borrowed(traits)
     paper, terminal, least, most = limits
     bare = np.empty(0, np.uint8)  # a line without its citations
     for line in range(len(starts)):
@@ -93,6 +96,7 @@ def _judge(data, starts, ends, limits, marks, phrases, sizes, whys, begins, trai
 @njit(nogil=True, cache=True)
 def _citation(data, b, end, traits):  # type: ignore[no-untyped-def]
     """The next of [digits], [edit] and [citation needed] in data[b:end], as (start, end); (end, end) for none."""
+    data, traits = borrowed(data), borrowed(traits)
     while b < end:
         while b + 8 <= end:
             x = eight_bytes(data, b) ^ _OPENINGS
@@ -118,6 +122,8 @@ def _citation(data, b, end, traits):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _reason(data, b, end, words, terminal, least, marks, phrases, sizes, whys, begins):  # type: ignore[no-untyped-def]
     """What becomes of a line that is stripped and has lost its citations."""
+    data, marks, phrases = borrowed(data), borrowed(marks), borrowed(phrases)
+    sizes, whys, begins = borrowed(sizes), borrowed(whys), borrowed(begins)
     if terminal:
         dots = end - b >= 3 and data[end - 1] == _STOP and data[end - 2] == _STOP and data[end - 3] == _STOP
         if b == end or not marks[data[end - 1]] or dots:

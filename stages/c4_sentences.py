@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from corpus.borrowing import borrowed
 from corpus.classes import CONNECTOR, KIND, PUNCTUATION, classes, decode
 from corpus.documents import Batch
 from stages.c4_lines import pieces
@@ -68,6 +69,7 @@ def _without_citations(batch: Batch, found: Segments, cited: np.ndarray, citatio
 
 @njit(nogil=True, cache=True)
 def _count(data, first, starts, ends, token_first, token_starts, token_ends, marks, out):  # type: ignore[no-untyped-def]
+    data, marks = borrowed(data), borrowed(marks)
     for n in range(len(first) - 1):
         t, stop = token_first[n], token_first[n + 1]
         for line in range(first[n], first[n + 1]):

@@ -6,6 +6,7 @@ Each takes data[a:e], a chunk without white space, and the bits of characters (s
 import numpy as np
 from numba import njit
 
+from corpus.borrowing import borrowed
 from corpus.classes import decode
 from stages.english import ALPHA, HYPHEN, INFIX, INNER, LOWER, PREFIX, QUOTE, STOPPED, SUFFIX, UPPER
 from stages.english_lookup import UNIT, key_of, slot_of
@@ -23,6 +24,7 @@ def is_digit(c):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def prefix_size(data, a, e, bits):  # type: ignore[no-untyped-def]
     """Bytes to split off at the start: one character, two full stops or more, or a dollar with its country."""
+    data, bits = borrowed(data), borrowed(bits)
     c, after = decode(data, a, e)
     if bits[c] & PREFIX:
         return np.int64(0) if c == 0x2B and after < e and is_digit(data[after]) else after - a
@@ -40,6 +42,7 @@ def prefix_size(data, a, e, bits):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def suffix_size(data, a, e, held, bits, table):  # type: ignore[no-untyped-def]
     """Bytes to split off at the end: the longest of all that may."""
+    data, bits, table = borrowed(data), borrowed(bits), borrowed(table)
     if a >= e:
         return np.int64(0)
     at, c = _before(data, a, e)
@@ -75,6 +78,7 @@ def suffix_size(data, a, e, held, bits, table):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def infixes(data, a, e, bits, places, t):  # type: ignore[no-untyped-def]
     """Write data[a:e], split at infixes; one at its very start splits nothing."""
+    data, bits, places = borrowed(data), borrowed(bits), borrowed(places)
     start, b, previous = a, a, np.int64(-1)
     while b < e:
         c, after = decode(data, b, e)
@@ -104,6 +108,7 @@ def infixes(data, a, e, bits, places, t):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _infix(data, b, e, c, after, previous, bits):  # type: ignore[no-untyped-def]
     """The end of the infix at `b`, where `c` stands and ends at `after`; `b` where there is none."""
+    data, bits = borrowed(data), borrowed(bits)
     if bits[c] & INFIX:
         return after
     following = decode(data, after, e)[0] if after < e else np.int64(-1)
@@ -138,6 +143,7 @@ def _infix(data, b, e, c, after, previous, bits):  # type: ignore[no-untyped-def
 @njit(nogil=True, cache=True)
 def _before(data, a, e):  # type: ignore[no-untyped-def]
     """Where the last character of data[a:e] starts, and the character; -1 where there is none."""
+    data = borrowed(data)
     if e <= a:
         return a, np.int64(-1)
     at = e - 1

@@ -11,7 +11,7 @@ from numba import njit
 
 from corpus.borrowing import borrowed
 from corpus.classes import decode
-from corpus.hashing import eight_bytes
+from corpus.hashing import byte, eight_bytes
 from stages.english import AFTER_DIGITS, ALPHA, PREFIX, SPACE, SUFFIX, characters, exceptions
 from stages.english_affixes import DIGITS, infixes, prefix_size, suffix_size
 from stages.english_hosts import url
@@ -22,6 +22,7 @@ _WHITE, _LETTERS, _FULL_STOPS, _OTHERS = 0, 1, 4, 8  # what a chunk holds: bits 
 _FRONT, _BACK = 16, 32  # a mark that splits off before letters, and one that splits off behind them
 _KNOWN_BITS = 14
 _KNOWN = 1 << _KNOWN_BITS  # chunks of a batch that are remembered, 32 bytes each: how one is cut hangs on it alone
+_ONE, _TWO, _THREE, _FOUR = (np.uint64(n) for n in (1, 2, 3, 4))
 _MIX = np.uint64(0xD1342543DE82EF95)  # as in corpus/hashing.py
 _ONES, _HIGH, _CASE = (np.uint64(byte * 0x0101_0101_0101_0101) for byte in (0x01, 0x80, 0x20))
 
@@ -85,8 +86,10 @@ def _document(b, stop, data, kinds, bits, table, places, stack, known, t):  # ty
     Four of five chunks are ASCII letters with at most a mark before and one behind, or one byte. A mark splits off,
     letters split nowhere, unless they are an exception. All in one function, for a call costs what such a chunk does.
     """
+    data, kinds, bits = borrowed(data), borrowed(kinds), borrowed(bits)
+    table, places, stack = borrowed(table), borrowed(places), borrowed(stack)
     while b < stop:
-        kind = kinds[data[b]]
+        kind = kinds[byte(data, b)]
         if kind == _WHITE:
             b += 1
             continue
@@ -95,28 +98,28 @@ def _document(b, stop, data, kinds, bits, table, places, stack, known, t):  # ty
             inner += 1
         outer = e = _letters(data, inner, stop)
         if inner == outer:
-            if b + 1 == stop or kinds[data[b + 1]] == _WHITE:
-                places[0, t], places[1, t] = b, b + 1
+            if b + 1 == stop or kinds[byte(data, b + 1)] == _WHITE:
+                lay(places, t, b, b + 1)
                 t += 1
                 b += 1
                 continue
         else:
-            if e < stop and (kinds[data[e]] & _BACK or (data[e] == 0x2E and data[e - 1] >= 0x61)):
+            if e < stop and (kinds[byte(data, e)] & _BACK or (byte(data, e) == 0x2E and byte(data, e - 1) >= 0x61)):
                 e += 1
-            if (e == stop or kinds[data[e]] == _WHITE) and not listed(table, SIEVE, sieve_place(data, b, e)):
+            if (e == stop or kinds[byte(data, e)] == _WHITE) and not listed(table, SIEVE, sieve_place(data, b, e)):
                 if e - b == outer - inner:
-                    places[0, t], places[1, t] = b, e
+                    lay(places, t, b, e)
                     t += 1
                     b = e
                     continue
                 if not _sifted(data, b, inner, outer, e, table):
                     if b < inner:
-                        places[0, t], places[1, t] = b, inner
+                        lay(places, t, b, inner)
                         t += 1
-                    places[0, t], places[1, t] = inner, outer
+                    lay(places, t, inner, outer)
                     t += 1
                     if outer < e:
-                        places[0, t], places[1, t] = outer, e
+                        lay(places, t, outer, e)
                         t += 1
                     b = e
                     continue
@@ -132,35 +135,43 @@ def _document(b, stop, data, kinds, bits, table, places, stack, known, t):  # ty
                 head &= ~np.uint64(0) >> np.uint64(64 - 8 * size)
             else:
                 tail = eight_bytes(data, begin + 8) & (~np.uint64(0) >> np.uint64(128 - 8 * size))
-            slot = np.int64((head * _MIX + tail) * _MIX >> np.uint64(64 - _KNOWN_BITS)) * 4
-            if known[slot] != head or known[slot + 1] != tail or known[slot + 3] >> np.uint64(8) != size:
+            slot = ((head * _MIX + tail) * _MIX >> np.uint64(64 - _KNOWN_BITS)) * _FOUR
+            if known[slot] != head or known[slot + _ONE] != tail or known[slot + _THREE] >> np.uint64(8) != size:
                 before = t
                 t = _chunk(data, begin, b, held, bits, table, places, t, stack)
                 ends = np.uint64(0)
                 for i in range(before, t):
                     ends |= np.uint64(places[1, i] - begin - 1) << np.uint64(4 * (i - before))
-                known[slot], known[slot + 1], known[slot + 2] = head, tail, ends
-                known[slot + 3] = np.uint64(size << 8 | t - before)
+                known[slot], known[slot + _ONE], known[slot + _TWO] = head, tail, ends
+                known[slot + _THREE] = np.uint64(size << 8 | t - before)
                 continue
-            ends, start = known[slot + 2], begin
-            for _ in range(np.int64(known[slot + 3]) & 255):
+            ends, start = known[slot + _TWO], begin
+            for _ in range(np.int64(known[slot + _THREE]) & 255):
                 end = begin + np.int64(ends & np.uint64(15)) + 1
-                places[0, t], places[1, t] = start, end
+                lay(places, t, start, end)
                 t += 1
                 start = end
                 ends >>= np.uint64(4)
     return t
 
 
+@njit(inline="always")
+def lay(places, t, a, e):  # type: ignore[no-untyped-def]
+    """Write a token from `a` to `e` at place `t`, which is not negative."""
+    at = np.uint64(t)
+    places[0, at], places[1, at] = a, e
+
+
 @njit(nogil=True, cache=True)
 def _chunk_end(data, b, stop, kinds, bits):  # type: ignore[no-untyped-def]
     """Where the next white space stands, and what its bytes before hold."""
+    data, kinds, bits = borrowed(data), borrowed(kinds), borrowed(bits)
     held = np.int64(0)
     while b < stop:
-        kind = np.int64(kinds[data[b]])
+        kind = np.int64(kinds[byte(data, b)])
         if kind == _WHITE:
             break
-        if data[b] < 0x80:
+        if byte(data, b) < 0x80:
             b += 1
         else:
             c, after = decode(data, b, stop)
@@ -174,6 +185,7 @@ def _chunk_end(data, b, stop, kinds, bits):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _sifted(data, a, inner, outer, e, table):  # type: ignore[no-untyped-def]
     """Whether a part of a chunk with marks may be an exception."""
+    data, table = borrowed(data), borrowed(table)
     may = listed(table, SIEVE, sieve_place(data, inner, outer))
     if a < inner:
         may |= listed(table, SIEVE, sieve_place(data, inner, e))
@@ -194,7 +206,7 @@ def _letters(data, b, stop):  # type: ignore[no-untyped-def]
         other >>= np.uint64(7)
         inside = (other & (~other + np.uint64(1))) - np.uint64(1)  # all bits below the first byte that is none
         b += 8 if not other else np.int64(((inside & _ONES) * _ONES) >> np.uint64(56))
-    while not other and b < stop and 0x61 <= data[b] | 0x20 <= 0x7A:
+    while not other and b < stop and 0x61 <= byte(data, b) | 0x20 <= 0x7A:
         b += 1
     return min(b, stop)
 
@@ -202,6 +214,8 @@ def _letters(data, b, stop):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _chunk(data, a, e, held, bits, table, places, t, stack):  # type: ignore[no-untyped-def]
     """Write the tokens of data[a:e], which has no white space, from place `t` on; the place behind them."""
+    data, bits = borrowed(data), borrowed(bits)
+    table, places, stack = borrowed(table), borrowed(places), borrowed(stack)
     begin, stop = t, e
     suffixes, size, found = 0, np.int64(-1), np.int64(-1)
     while a < e and e - a != size:

@@ -1,49 +1,80 @@
 """Every stage a recipe can name. Adding one is a class in a file of its own and a row here."""
 
-from stages.bad_words import BadWords
+from collections.abc import Iterator, Mapping, MutableMapping
+from importlib import import_module
+
 from stages.base import Stage
-from stages.bloom import NgramBloom
-from stages.buckets import Buckets
-from stages.c4 import C4
-from stages.code import Code
-from stages.data_juicer import DataJuicer
-from stages.decontaminate import Decontaminate
-from stages.dsir import Dsir
-from stages.embedding import Embedding
-from stages.embedding_quality import EmbeddingQuality
-from stages.exact import Exact
-from stages.extract import Extract
-from stages.fineweb import FineWeb
-from stages.gopher_quality import GopherQuality
-from stages.gopher_repetition import GopherRepetition
-from stages.interop import Datatrove
-from stages.language import Language
-from stages.madlad import Madlad
-from stages.minhash import MinHash
-from stages.nemo import Nemo
-from stages.paragraphs import Lines, Paragraphs
-from stages.perplexity import Perplexity
-from stages.pii import Pii
-from stages.quality import Quality
-from stages.quota import Quota
-from stages.redpajama import RedPajama
-from stages.refinedweb import RefinedWeb
-from stages.repair import Repair
-from stages.semantic_dedup import SemanticDedup
-from stages.substring import Substring
-from stages.token_count import TokenCount
-from stages.topic import Topic
-from stages.unigram import Unigram
-from stages.url import UrlRules
 
-LOCAL: tuple[type[Stage], ...] = (
-    Extract, UrlRules, Language, Repair, GopherRepetition, GopherQuality, C4, FineWeb, RefinedWeb, Madlad, Nemo,
-    DataJuicer, RedPajama, Code, BadWords, Pii, Quality, Perplexity, Unigram, EmbeddingQuality, TokenCount, Dsir,
-    Embedding, Topic, Decontaminate, Datatrove,
-)  # fmt: skip
-GLOBAL: tuple[type[Stage], ...] = (
-    Exact, MinHash, SemanticDedup, Paragraphs, Lines, Substring, NgramBloom, Quota, Buckets,
-)  # fmt: skip
+LOCAL: Mapping[str, str] = {
+    "extract": "extract.Extract",
+    "url_rules": "url.UrlRules",
+    "language": "language.Language",
+    "repair": "repair.Repair",
+    "gopher_repetition": "gopher_repetition.GopherRepetition",
+    "gopher_quality": "gopher_quality.GopherQuality",
+    "c4": "c4.C4",
+    "fineweb": "fineweb.FineWeb",
+    "refinedweb": "refinedweb.RefinedWeb",
+    "madlad": "madlad.Madlad",
+    "nemo": "nemo.Nemo",
+    "data_juicer": "data_juicer.DataJuicer",
+    "redpajama": "redpajama.RedPajama",
+    "code": "code.Code",
+    "bad_words": "bad_words.BadWords",
+    "pii": "pii.Pii",
+    "quality": "quality.Quality",
+    "perplexity": "perplexity.Perplexity",
+    "unigram": "unigram.Unigram",
+    "embedding_quality": "embedding_quality.EmbeddingQuality",
+    "token_count": "token_count.TokenCount",
+    "dsir": "dsir.Dsir",
+    "embedding": "embedding.Embedding",
+    "topic": "topic.Topic",
+    "decontaminate": "decontaminate.Decontaminate",
+    "datatrove": "interop.Datatrove",
+}
+GLOBAL: Mapping[str, str] = {
+    "exact": "exact.Exact",
+    "minhash": "minhash.MinHash",
+    "semantic_dedup": "semantic_dedup.SemanticDedup",
+    "paragraphs": "paragraphs.Paragraphs",
+    "lines": "paragraphs.Lines",
+    "substring": "substring.Substring",
+    "ngram_bloom": "bloom.NgramBloom",
+    "quota": "quota.Quota",
+    "buckets": "buckets.Buckets",
+}
+"""The file and the class of each stage, by its name."""
 
-TABLE: dict[str, type[Stage]] = {stage.name: stage for stage in (*LOCAL, *GLOBAL)}
+
+class _Stages(MutableMapping[str, type[Stage]]):
+    """Classes by name, imported when one is asked for: all of them, with what they import, take a CPU second."""
+
+    def __init__(self, rows: Mapping[str, str]) -> None:
+        self._rows: dict[str, str | type[Stage]] = dict(rows)
+
+    def __getitem__(self, name: str) -> type[Stage]:
+        row = self._rows[name]
+        if isinstance(row, str):
+            file, _, kind = row.rpartition(".")
+            row = self._rows[name] = getattr(import_module(f"stages.{file}"), kind)
+        return row
+
+    def __setitem__(self, name: str, stage: type[Stage]) -> None:
+        self._rows[name] = stage
+
+    def __delitem__(self, name: str) -> None:
+        del self._rows[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+TABLE: MutableMapping[str, type[Stage]] = _Stages({**LOCAL, **GLOBAL})
 """Every stage by its name, those that judge a document alone first, about in the order of a recipe."""

@@ -4,6 +4,7 @@ One walk: a byte is looked up in two tables of eight counters each, a byte wide,
 sums are unpacked every 255 bytes, before one can run over. Characters beyond ASCII are looked up by code point.
 """
 
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -38,15 +39,15 @@ _BLANKS = "\t\n\r\b "
 
 @cache
 def properties() -> np.ndarray:
-    """The properties of every code point: uint8 [0x110000]. 60 ms, once a process."""
+    """The properties of every code point: uint8 [0x110000]. 10 ms, once a process."""
     kinds = classes() & KIND
     table = np.zeros(len(kinds), np.uint8)
     letter = np.isin(kinds, (LETTER, LOWER, CJK))
-    table[_those(letter, str.isalpha)] |= ALPHABETIC
+    table[_those(letter, np.strings.isalpha)] |= ALPHABETIC
     table[letter | (kinds == DIGIT)] |= ALPHANUMERIC
-    table[_those(kinds == DIGIT, str.isdecimal)] |= DECIMAL
-    table[_those(kinds == LETTER, str.isupper)] |= UPPER
-    table[_those(np.isin(kinds, (SPACE, BREAK)), str.isspace)] |= WHITE
+    table[_those(kinds == DIGIT, np.strings.isdecimal)] |= DECIMAL
+    table[_those(kinds == LETTER, np.strings.isupper)] |= UPPER
+    table[_those(np.isin(kinds, (SPACE, BREAK)), np.strings.isspace)] |= WHITE
     table[[ord(bracket) for bracket in _BRACKETS]] |= BRACKET
     table[np.isin(kinds, (PUNCTUATION, SYMBOL, CONNECTOR, DIGIT, SPACE, BREAK))] |= SPECIAL
     table[kinds == CJK] |= IDEOGRAPH
@@ -54,9 +55,10 @@ def properties() -> np.ndarray:
     return table
 
 
-def _those(mask: np.ndarray, holds: object) -> np.ndarray:
+def _those(mask: np.ndarray, holds: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Code points of a mask for which a question of `str` holds: places."""
-    return np.array([point for point in np.flatnonzero(mask).tolist() if holds(chr(point))], np.int64)  # type: ignore[operator]
+    points = np.flatnonzero(mask)
+    return points[holds(points.astype(np.uint32).view("U1"))]
 
 
 class Characters(NamedTuple):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from corpus.borrowing import borrowed
 from corpus.documents import Batch
 from corpus.hashing import combine, eight_bytes
 from stages.measures.base import once
@@ -130,6 +131,7 @@ def _runs(begins, ends, data, least, first, places):  # type: ignore[no-untyped-
 
 @njit(nogil=True, cache=True)
 def _copies(data, first, starts, ends, strip, skip_blank, properties, out):  # type: ignore[no-untyped-def]
+    data, properties = borrowed(data), borrowed(properties)
     most = 0
     for n in range(len(first) - 1):
         most = max(most, first[n + 1] - first[n])
@@ -169,6 +171,7 @@ def _copies(data, first, starts, ends, strip, skip_blank, properties, out):  # t
 @njit(nogil=True, cache=True)
 def _key(data, a, b):  # type: ignore[no-untyped-def]
     """A hash of the bytes, never 0, and how many code points they are."""
+    data = borrowed(data)
     h, chars = combine(_SEED, np.uint64(b - a)), np.int64(b - a)
     while a + 8 <= b:
         x = eight_bytes(data, a)

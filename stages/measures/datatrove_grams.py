@@ -3,8 +3,9 @@
 The most frequent of 2 to 4 tokens: how often each stands is counted without its name, in counters that some share, so
 that a count is never too low; by name are counted those alone that may be the most frequent. Copies of 5 to 10 tokens
 are strings without spaces to datatrove ("ab c" is "a bc"), so that a longer one may repeat where a shorter does not.
-But equal strings begin with the same 8, 16 and 32 bytes: what begins like nothing else is no copy: seven of ten.
-With lines and paragraphs 70 MB/s a core on English, where naming every n-gram gave 25: scripts/bench_filters.py.
+But equal strings begin with the same 8, 16, 24 bytes and so on: what begins like nothing else is no copy, and of one
+that begins so for 16 bytes no run of 24 is. Six of seven are told apart so, and the others hashed once for all sizes.
+With lines and paragraphs 100 MB/s a core on English, where naming every n-gram gave 25: scripts/bench_filters.py.
 """
 
 import numpy as np
@@ -17,8 +18,8 @@ _TOPS = (2, 3, 4)
 _ONE, _ALL = np.uint64(1), ~np.uint64(0)
 _ONES, _HIGH = (np.uint64(byte * 0x0101_0101_0101_0101) for byte in (0x01, 0x80))
 _MIX = np.uint64(0xD1342543DE82EF95)  # as in corpus/hashing.py
-_SLACK = 40  # bytes behind the stream that a step of eight may touch, or a window of 32 look at
-_HEAD, _LONG_HEAD, _LONGEST_HEAD = np.uint64(1), np.uint64(2), np.uint64(4)  # 8, 16, 32 bytes stand elsewhere too
+_SLACK = 80  # bytes behind the stream that a step of eight may touch, or a window of 64 look at
+_FARTHEST = 64  # bytes that n-grams are told apart by before they are hashed
 
 
 def shares(data: np.ndarray, tokens: Tokens, text_chars: np.ndarray) -> np.ndarray:
@@ -42,8 +43,8 @@ def _shares(data, first, starts, ends, text_chars, out):  # type: ignore[no-unty
             span = max(span, ends[z - 1] - starts[a])
     stream, at = np.zeros(span + _SLACK, np.uint8), np.empty(most + 1, np.int64)
     hashes, grams, keys = np.empty(most, np.uint64), np.empty(most, np.uint64), np.empty(_slots(most), np.uint64)
-    slots, counts = np.empty(most, np.int32), np.empty(_slots(most), np.int32)
-    heads, listed = np.empty(most, np.uint64), np.empty(most, np.int32)
+    slots, counts = np.empty(most, np.uint32), np.empty(_slots(most), np.int32)
+    heads, listed = np.empty(most, np.int64), np.empty(most, np.uint32)
     for n in range(len(first) - 1):
         a, z = first[n], first[n + 1]
         count = z - a
@@ -56,9 +57,9 @@ def _shares(data, first, starts, ends, text_chars, out):  # type: ignore[no-unty
                 chars = at[t + size] - at[t] if ascii else _chars(stream, at[t], at[t + size])
                 out[size - 2, n] = often * (chars + size - 1) / text_chars[n]
         if count >= 5:
-            few = _begun_alike(stream, at, count, heads, listed, keys)
+            few = _begun_alike(stream, at, count, heads, listed, slots, grams, keys)
             for size in range(5, 11):
-                covered = _copies(stream, at, count, size, ascii, heads, listed[:few], keys)
+                covered, few = _copies(stream, at, count, size, ascii, heads, listed, few, grams, keys)
                 out[size - 2, n] = covered / text_chars[n]
 
 
@@ -164,9 +165,10 @@ def _find(keys, table, h):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _begun_alike(stream, at, count, heads, listed, bits):  # type: ignore[no-untyped-def]
-    """List tokens from which on 16 bytes stand elsewhere too, or 8 if five tokens are shorter, with `heads`; how many.
+def _begun_alike(stream, at, count, heads, listed, near, states, bits):  # type: ignore[no-untyped-def]
+    """List tokens from which on 16 bytes stand elsewhere too, or 8 if five tokens are shorter; how many.
 
+    heads: how many bytes from there on stand behind the start of another token too, in steps of 8 and at most 64.
     The same string may be five tokens here and three there, so what is short is listed by its 16 bytes as well.
     A bit for each hash says that it was seen, another that it was seen again; hashes that share bits are listed too.
     """
@@ -176,28 +178,40 @@ def _begun_alike(stream, at, count, heads, listed, bits):  # type: ignore[no-unt
         head, tail = eight_bytes(stream, at[t]) * _MIX, eight_bytes(stream, at[t] + 8)
         _see(bits, 0, words, (head ^ tail) * _MIX, _ONE)
         _see(bits, 2 * words, words, head, np.uint64(at[t + 5] - at[t] < 16))
-    few = np.int64(0)
+    few, left = np.int64(0), np.int64(0)
     for t in range(count - 4):
         head, tail = eight_bytes(stream, at[t]) * _MIX, eight_bytes(stream, at[t] + 8)
-        short, long = _again(bits, 2 * words, words, head), _again(bits, 0, words, (head ^ tail) * _MIX)
+        states[t] = (head ^ tail) * _MIX
+        short, long = _again(bits, 2 * words, words, head), _again(bits, 0, words, states[t])
         size = at[t + 5] - at[t]
-        heads[t] = short * _HEAD | long * _LONG_HEAD
-        listed[few] = t
+        heads[t] = max(8 * short, 16 * long)
+        listed[few] = near[left] = t
         few += np.int64(long | (np.uint64(0) if size >= 16 else short if size >= 8 else _ONE))
-    bits[: 2 * words] = 0
-    for t in listed[:few]:
-        if heads[t] & _LONG_HEAD:
-            _see(bits, 0, words, _head_of_32(stream, at[t]), _ONE)
-    for t in listed[:few]:
-        if heads[t] & _LONG_HEAD:
-            heads[t] |= _again(bits, 0, words, _head_of_32(stream, at[t])) * _LONGEST_HEAD
+        left += np.int64(long)
+    for head in range(24, _FARTHEST + 1, 8):
+        if left == 0:
+            break
+        left = _farther(stream, at, head, near, left, heads, states, bits)
     return few
 
 
-@njit(inline="always")
-def _head_of_32(stream, a):  # type: ignore[no-untyped-def]
-    h = eight_bytes(stream, a) * _MIX ^ eight_bytes(stream, a + 8)
-    return ((h * _MIX ^ eight_bytes(stream, a + 16)) * _MIX ^ eight_bytes(stream, a + 24)) * _MIX
+@njit(nogil=True, cache=True)
+def _farther(stream, at, head, near, count, heads, states, bits):  # type: ignore[no-untyped-def]
+    """Of tokens with eight bytes less in common with others, those that have all these: into `near`, and how many."""
+    words = _slots(count) // 8
+    bits[: 2 * words] = 0
+    for k in range(count):
+        t = near[k]
+        states[t] = (states[t] ^ eight_bytes(stream, at[t] + head - 8)) * _MIX
+        _see(bits, 0, words, states[t], _ONE)
+    left = np.int64(0)
+    for k in range(count):
+        t = near[k]
+        again = np.int64(_again(bits, 0, words, states[t]))
+        heads[t] += 8 * again
+        near[left] = t
+        left += again
+    return left
 
 
 @njit(inline="always")
@@ -217,28 +231,38 @@ def _again(bits, start, words, h):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _copies(stream, at, count, size, ascii, heads, listed, keys):  # type: ignore[no-untyped-def]
-    """Code points of n-grams that stood before, going on behind each that did."""
-    table = _slots(len(listed))
+def _copies(stream, at, count, size, ascii, heads, listed, few, states, keys):  # type: ignore[no-untyped-def]
+    """Code points of n-grams that stood before, going on behind each that did; and how many tokens stay listed.
+
+    states: of what stays listed a hash of the n-gram's whole eights of bytes, which the next size goes on from.
+    """
+    left = np.int64(0)
+    for k in range(few):
+        t = listed[k]
+        end = min(t + size, count)
+        listed[left] = t
+        left += np.int64(t + size <= count) & np.int64(min((at[end] - at[t]) & -8, _FARTHEST) <= heads[t])
+    table = _slots(left)
     keys[:table] = 0
     covered, reach = np.int64(0), np.int64(0)
-    for t in listed:
-        if t < reach or t + size > count:
-            continue
-        a, b = at[t], at[t + size]
-        if not heads[t] & (_LONGEST_HEAD if b - a >= 32 else _LONG_HEAD if b - a >= 16 else _HEAD) and b - a >= 8:
-            continue
-        h = np.uint64(b - a)
-        i = a
+    for k in range(left):
+        t = listed[k]
+        a, b, i, h = at[t], at[t + size], at[t], np.uint64(0)
+        if size > 5:
+            i, h = a + ((at[t + size - 1] - a) & -8), states[t]
         while i + 8 <= b:
             h = combine(h, eight_bytes(stream, i))
             i += 8
-        if i < b:
-            h = combine(h, eight_bytes(stream, i) & (_ALL >> np.uint64(64 - 8 * (b - i))))
-        slot = _find(keys, table, h)
+        states[t] = h
+        if t < reach:
+            continue
+        tail = eight_bytes(stream, i) & ((_ONE << np.uint64(8 * (b - i))) - _ONE)
+        key = combine(h ^ np.uint64(b - a), tail) | _ONE
+        slot = np.int64(key >> np.uint64(20)) & (table - 1)
+        while keys[slot] and keys[slot] != key:
+            slot = (slot + 1) & (table - 1)
         if keys[slot]:
             covered += b - a if ascii else _chars(stream, a, b)
             reach = t + size
-        else:
-            keys[slot] = mix64(h) | _ONE
-    return covered
+        keys[slot] = key
+    return covered, left

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from corpus.borrowing import borrowed
 from corpus.classes import CODE_POINTS, decode
 from corpus.documents import Batch
 from stages.measures.base import Measure, Rows, once, per
@@ -67,6 +68,7 @@ def endings(batch: Batch) -> Endings:
 
 @njit(nogil=True, cache=True)
 def _endings(data, first, starts, ends, terminal, properties, out):  # type: ignore[no-untyped-def]
+    data, properties, terminal = borrowed(data), borrowed(properties), borrowed(terminal)
     for n in range(len(first) - 1):
         out[3, n] = first[n + 1] - first[n] - 1
         for s in range(first[n], first[n + 1]):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from corpus.borrowing import borrowed
 from corpus.classes import decode
 from corpus.documents import Batch
 from corpus.hashing import eight_bytes
@@ -91,6 +92,7 @@ def _may_break(data, b, stop):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _break(data, b, stop):  # type: ignore[no-untyped-def]
     """Bytes of the line break at `b`, 0 where there is none."""
+    data = borrowed(data)
     c = data[b]
     if c < 0x20:
         if c == 0x0D and b + 1 < stop and data[b + 1] == 0x0A:
@@ -191,6 +193,8 @@ def packed(strings: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
 
 @njit(nogil=True, cache=True)
 def _shapes(data, first, starts, ends, ways, properties, bullets, text, places, text2, places2, out):  # type: ignore[no-untyped-def]
+    data, properties, bullets = borrowed(data), borrowed(properties), borrowed(bullets)
+    text, places, text2, places2 = borrowed(text), borrowed(places), borrowed(text2), borrowed(places2)
     strip, skip_blank = ways
     for n in range(len(first) - 1):
         for s in range(first[n], first[n + 1]):
@@ -211,6 +215,7 @@ def _shapes(data, first, starts, ends, ways, properties, bullets, text, places, 
 @njit(nogil=True, cache=True)
 def stripped(data, a, b, properties):  # type: ignore[no-untyped-def]
     """data[a:b] without Unicode white space at both ends, as places."""
+    data, properties = borrowed(data), borrowed(properties)
     while a < b:
         c, after = decode(data, a, b)
         if not properties[c] & WHITE:
@@ -229,6 +234,7 @@ def stripped(data, a, b, properties):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _ends(data, a, b, text, places):  # type: ignore[no-untyped-def]
     """Whether data[a:b], its ASCII in lower case, ends with one of the strings."""
+    data, text, places = borrowed(data), borrowed(text), borrowed(places)
     for k in range(len(places) - 1):
         size = places[k + 1] - places[k]
         same = size <= b - a

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numba import njit
 
+from corpus.borrowing import borrowed
 from corpus.classes import decode, folds
 from corpus.documents import Batch
 from corpus.hashing import eight_bytes
@@ -83,6 +84,7 @@ def held() -> np.ndarray:
 
 @njit(nogil=True, cache=True)
 def _units(data, first, starts, ends, held, out, lengths):  # type: ignore[no-untyped-def]
+    data, held = borrowed(data), borrowed(held)
     for n in range(len(first) - 1):
         for t in range(first[n], first[n + 1]):
             a, b = starts[t], ends[t]
@@ -114,6 +116,7 @@ def _units(data, first, starts, ends, held, out, lengths):  # type: ignore[no-un
 @njit(nogil=True, cache=True)
 def _mark(data, a, b, chars):  # type: ignore[no-untyped-def]
     """Whether data[a:b] is an ellipsis, bare or in () or [], is -», or holds more runs of # than half its length."""
+    data = borrowed(data)
     runs, inside = 0, False
     for i in range(a, b):
         runs += data[i] == 0x23 and not inside
