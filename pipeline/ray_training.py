@@ -10,14 +10,13 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from corpus.errors import EngineError, RecipeError, WinnowError
 from corpus.storage import located
-from pipeline.engine import environ
 from pipeline.training import Foretold, carried_out, listener, prepared, written
 from pipeline.training_settings import processes
 from trainer.run.settings import TrainSettings
@@ -157,7 +156,9 @@ def _facts(settings: TrainSettings, out: str, foretold: Foretold | None, count: 
     work = Work(_absolute(settings), str(folder), foretold, board)
     scratch = folder / SCRATCH
     scratch.mkdir(parents=True, exist_ok=True)
-    fit = _Fit(work, count, scratch)
+    quiet = {"env_vars": {"RAY_TRAIN_ENABLE_PRINT_PATCH": "0", "RAY_CHDIR_TO_TRIAL_DIR": "0"}}
+    options = {"num_cpus": 0, "max_retries": 0, "runtime_env": quiet}
+    fit = ray.remote(**options)(_fitted).remote(work, count, str(scratch))
     try:
         _watched(fit, board, listener(settings.budget))
         facts = ray.get(board.found.remote())
@@ -174,63 +175,55 @@ def _absolute(settings: TrainSettings) -> TrainSettings:
     return settings.model_copy(update={"evaluation": settings.evaluation.model_copy(update={"benchmarks": files})})
 
 
-class _Fit(threading.Thread):
-    """Ray Train's `fit`, in a thread: in the main one it takes Ctrl-C for itself, and hears no SIGTERM."""
+def _fitted(work: Work, count: int, scratch: str) -> Exception | None:
+    """Ray Train's `fit`, and what it failed with. A task: in the driver, a signal ends its wait for good (Ray 2.60)."""
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
 
-    def __init__(self, work: Work, count: int, scratch: Path) -> None:
-        super().__init__(daemon=True)
-        self.work, self.count, self.scratch = work, count, scratch
-        self.failed: Exception | None = None
+    from trainer.parallel.launch import TIMEOUT
 
-    def run(self) -> None:
-        from ray.train import FailureConfig, RunConfig, ScalingConfig
-        from ray.train.torch import TorchConfig, TorchTrainer
-
-        from trainer.parallel.launch import TIMEOUT
-
-        on_gpus = self.work.settings.device == "cuda"
-        try:
-            TorchTrainer(
-                _worker,
-                train_loop_config={"work": self.work},
-                torch_config=TorchConfig(backend="nccl" if on_gpus else "gloo", timeout_s=int(TIMEOUT.total_seconds())),
-                scaling_config=ScalingConfig(num_workers=self.count, use_gpu=on_gpus),
-                run_config=RunConfig(
-                    name="run", storage_path=str(self.scratch), failure_config=FailureConfig(max_failures=0)
-                ),
-            ).fit()
-        except Exception as error:
-            self.failed = error
+    on_gpus = work.settings.device == "cuda"
+    try:
+        TorchTrainer(
+            _worker,
+            train_loop_config={"work": work},
+            torch_config=TorchConfig(backend="nccl" if on_gpus else "gloo", timeout_s=int(TIMEOUT.total_seconds())),
+            scaling_config=ScalingConfig(num_workers=count, use_gpu=on_gpus),
+            run_config=RunConfig(name="run", storage_path=scratch, failure_config=FailureConfig(max_failures=0)),
+        ).fit()
+    except Exception as error:
+        return error
+    return None
 
 
-def _watched(fit: _Fit, board: Any, tell: Any) -> None:
-    """Until it is done. Told to stop, the run is saved; told again, it is left. Raises what workers raised."""
+def _watched(fit: Any, board: Any, tell: Any) -> None:
+    """Until it is done. Told to stop, the run is saved; told again, it is left. Raises what workers raised.
+
+    fit: the reference of `_fitted`.
+    """
     import ray
 
-    def heard() -> None:
-        with suppress(ray.exceptions.RayError):  # whoever failed says it better
-            for line in ray.get(board.heard.remote(), timeout=30):
-                tell.tell(line)
-
-    until: float | None = None
-    with environ({"RAY_TRAIN_ENABLE_PRINT_PATCH": "0", "RAY_CHDIR_TO_TRIAL_DIR": "0"}):
-        fit.start()
-        try:
-            while fit.is_alive() and (until is None or time.monotonic() < until):
-                try:
-                    fit.join(OFTEN)
-                    heard()
-                except KeyboardInterrupt:  # SIGTERM too: pipeline/outcome.py
-                    if until is not None:
-                        raise
-                    until = time.monotonic() + GRACE
-                    board.end.remote()
-        finally:
-            tell.close()
-    if fit.is_alive():
-        raise KeyboardInterrupt
-    if fit.failed is not None:
-        raise _told(fit.failed) from fit.failed
+    until, running = float("inf"), [fit]
+    try:
+        while running and time.monotonic() < until:
+            try:
+                _, running = ray.wait([fit], timeout=OFTEN)
+                for line in ray.get(board.heard.remote()):
+                    tell.tell(line)
+            except KeyboardInterrupt:  # SIGTERM too: pipeline/outcome.py
+                if until < float("inf"):
+                    raise
+                until = time.monotonic() + GRACE
+                board.end.remote()
+        if running:
+            raise KeyboardInterrupt
+        failed = ray.get(fit)
+    except ray.exceptions.RayError as error:
+        raise _told(error) from error
+    finally:
+        tell.close()
+    if failed is not None:
+        raise _told(failed) from failed
 
 
 def _told(error: Exception) -> WinnowError:
