@@ -75,6 +75,10 @@ class _Stages(MutableMapping[str, type[Stage]]):
     def __len__(self) -> int:
         return len(self._rows)
 
+    def __or__(self, more: Mapping[str, type[Stage]]) -> dict[str, type[Stage]]:
+        """All of them, imported, and others beside."""
+        return {**self, **more}
 
-TABLE: MutableMapping[str, type[Stage]] = _Stages({**LOCAL, **GLOBAL})
+
+TABLE = _Stages({**LOCAL, **GLOBAL})
 """Every stage by its name, those that judge a document alone first, about in the order of a recipe."""

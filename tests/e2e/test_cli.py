@@ -405,7 +405,8 @@ def made_small(command):
     return command
 
 
-SLOW = ("winnow demo", "winnow mix swarm", "winnow mix judge", "winnow mix doremi")  # 40 MB to read; trainings
+TRAINED = ("winnow sweep", "winnow mix swarm", "winnow mix judge", "winnow mix doremi", "winnow model transfer")
+SLOW = ("winnow demo", *TRAINED)  # 40 MB to read; many trainings
 COMMANDS = [pytest.param(one, marks=pytest.mark.slow if one.startswith(SLOW) else ()) for one in documented()]
 
 
