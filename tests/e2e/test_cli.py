@@ -209,7 +209,7 @@ def living(family):
 
 
 ENGINES = {"one": ("--workers", 1), "two": ("--workers", 2), "ray": ("--engine", "ray", "--workers", 2)}
-REPEATED = {("one", "Ctrl-C"), ("one", "SIGINT"), ("ray", "SIGINT")}
+REPEATED = {("one", "Ctrl-C"), ("one", "SIGINT"), ("ray", "SIGINT"), ("ray", "Ctrl-C")}
 """6 s of CPU each, for what the same signal with two workers and the other signals with the same engine show."""
 
 

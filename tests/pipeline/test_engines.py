@@ -219,7 +219,13 @@ def test_a_joined_cluster_runs_the_code_of_the_driver(tmp_path: Path) -> None:
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("silent", [False, True], ids=["closed port", "port that never answers"])
+@pytest.mark.parametrize(
+    "silent",
+    [
+        pytest.param(False, id="closed port"),
+        pytest.param(True, id="port that never answers", marks=pytest.mark.slow),  # 20 s of waiting
+    ],
+)
 def test_an_address_without_a_cluster_is_named_within_half_a_minute(tmp_path: Path, silent: bool) -> None:
     with socket.socket() as port:
         port.bind(("127.0.0.1", 0))
