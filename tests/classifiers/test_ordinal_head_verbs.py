@@ -14,6 +14,8 @@ from pipeline.classifying_embeddings import Rated
 from tests.classifiers.encoder_folders import graded, static
 from tests.e2e.runs import winnow, winnow_json
 
+pytestmark = pytest.mark.slow  # heads are trained: half a minute
+
 pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
@@ -141,7 +143,6 @@ def test_the_tables_add_up_for_people(place):
     assert max(map(len, said.splitlines())) <= 100
 
 
-@pytest.mark.slow
 def test_too_few_steps_are_told(place, tmp_path):
     """FineWeb-Edu's settings on 240 texts: 20 steps, where its own training took 35,000."""
     folder, _ = place

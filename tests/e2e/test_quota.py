@@ -19,7 +19,7 @@ from tests.laws.corpora import prose
 
 QUOTA = {"column": "score", "keep_share": 0.3, "of": "token_count", "per": ["domain"]}
 STAGES = ["exact", {"buckets": {"columns": ["score"], "per": ["domain"]}}, {"quota": QUOTA}]
-ENGINES = [("local", 4, 1_024), pytest.param(("ray", 2, 1_024), marks=pytest.mark.ray)]
+ENGINES = [("local", 4, 1_024), pytest.param(("ray", 2, 1_024), marks=[pytest.mark.ray, pytest.mark.slow])]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -15,6 +15,8 @@ from pipeline.run import Run
 from pipeline.topics import fit
 from tests.classifiers.topic_texts import encoder, texts
 
+pytestmark = pytest.mark.slow  # kernels of embeddings compile for most of a minute
+
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
@@ -68,7 +70,6 @@ def test_texts_that_say_the_same_in_another_order_of_words_are_dropped(alone):
     assert all(row["uncompared"] is not True for row in rows.values())
 
 
-@pytest.mark.slow
 def test_workers_batches_and_shards_change_nothing(inputs, alone, tmp_path):
     more = ran(inputs, tmp_path / "three", workers=3, batch_rows=1_024)
     assert more[0]["digest"] == alone[0]["digest"]
