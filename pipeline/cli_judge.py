@@ -27,7 +27,7 @@ def judge(
 
     "No significant difference" is an answer. What is trained is not trained again.
 
-    Example: winnow mix judge by-level proportional.json uniform.json --at judge --set model=1 --set budget=9K --set most_epochs=9
+    Example: winnow mix judge by-level proportional.json uniform.json --at judge --set model=1 --set budget=10K
     """
     from pipeline import judging
     from pipeline.report import judged
