@@ -17,7 +17,7 @@ from mixtures.doremi_mixture import MOST_EPOCHS, UNIFORM, Search, mixture, refus
 from mixtures.inventory import Inventory, inventory
 from mixtures.mixture import Mixture
 from pipeline.home import REPORT
-from pipeline.mixing import _place, _whole
+from pipeline.mixing import mixture_place, whole_tokens
 from pipeline.places import page_place
 from pipeline.swarming import proxy_settings
 from pipeline.training import first, needed
@@ -63,11 +63,12 @@ def doremi(at: str, out: str, overrides: Sequence[str], asked: Asked) -> dict[st
     if exists(join(out, REPORT)):
         raise RecipeError(f"--at {out}: a corpus lies there; give the search a folder of its own")
     held, tokenizer = inventory(settings.tokens), read_manifest(settings.tokens).tokenizer.hash
-    budget, most = _whole(asked.budget, "--budget"), MOST_EPOCHS if asked.most_epochs is None else asked.most_epochs
+    budget = whole_tokens(asked.budget, "--budget")
+    most = MOST_EPOCHS if asked.most_epochs is None else asked.most_epochs
     refuse_budget(held, budget, most)
     if asked.html is not None:
         page_place(asked.html, overwrite=True)
-    place = join(out, MIXTURE) if asked.out is None else _place(asked.out, asked.overwrite)
+    place = join(out, MIXTURE) if asked.out is None else mixture_place(asked.out, asked.overwrite)
     search = searched(asked, held, tokenizer)
     found = rounds(settings, held, Path(located(out)), search, told)
     made = mixture(

@@ -186,13 +186,13 @@ def mixed(
     bytes_per_token: float | None = None,
 ) -> dict[str, Any]:
     """`winnow mix`: the mixture as it stands in its file, written to `out` where that is given."""
-    place = None if out is None else _place(out, overwrite)
+    place = None if out is None else mixture_place(out, overwrite)
     goals, unused = mapping(maps)
     settings = {"tau": tau, "most_epochs": most_epochs, "weights": weights(said_weights, from_file)}
     settings |= {"mapping": goals, "unused": unused, "runs": tuple(runs) or None, "targets": targets(target)}
     settings |= {"regressor": regressor, "candidates": candidates, "seed": seed, "kl": kl}
     chosen = method(name, settings | {"keep": None if keep is None else _read_weights(keep, "--keep")})
-    mixture = chosen.mix(stocked(at, by, edges, bytes_per_token), _whole(budget, "--budget"))
+    mixture = chosen.mix(stocked(at, by, edges, bytes_per_token), whole_tokens(budget, "--budget"))
     for option, url in (("--from", from_file), ("--keep", keep)):
         if url is not None:
             _warned(option, url, Stock.of(at).manifest)
@@ -225,7 +225,7 @@ def allotted(
     size = None if params is None else quantity(params, "--params")
     try:
         chosen = named(law or DEFAULT)
-        tokens = _whole(budget, "--budget")
+        tokens = whole_tokens(budget, "--budget")
         if tokens is None and size is not None:
             tokens = round(chosen.tokens_for(size))
         most = MOST_EPOCHS if most_epochs is None else most_epochs
@@ -242,7 +242,7 @@ def presets(name: str | None = None) -> dict[str, Any]:
     return {known: one._asdict() for known, one in PRESETS.items() if name in (None, known)}
 
 
-def _whole(said: str | None, option: str) -> int | None:
+def whole_tokens(said: str | None, option: str) -> int | None:
     """Tokens as a whole number; RecipeError where they are no whole number, or none at all."""
     if said is None:
         return None
@@ -252,7 +252,7 @@ def _whole(said: str | None, option: str) -> int | None:
     return int(value)
 
 
-def _place(out: str, overwrite: bool) -> str:
+def mixture_place(out: str, overwrite: bool) -> str:
     """The URL of the mixture to write. RecipeError where it cannot be, or exists and may not go."""
     if not out.endswith(".json"):
         raise RecipeError(f"--out {out}: a mixture ends in .json")

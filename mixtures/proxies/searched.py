@@ -13,7 +13,7 @@ from corpus.storage import write_bytes
 from mixtures.doremi_mixture import UNIFORM, Round, Search
 from mixtures.inventory import Inventory
 from trainer.reading.plan import planned
-from trainer.run.checks import MAY_CHANGE
+from trainer.run.checks import flat, may_change
 from trainer.run.ranks import shared
 from trainer.run.settings import TrainSettings
 
@@ -31,36 +31,27 @@ def asked_before(at: Path, settings: TrainSettings, tokens: Inventory, search: S
     More or fewer rounds of the same search are not another one. All processes come to the same end.
     """
     told = {name: value for name, value in asdict(search).items() if name != "rounds"}
-    asked = {"tokens": tokens.inputs, "search": told, "train": settings.model_dump(mode="json")}
-    flat = {name: value for name, value in sorted(_flat(asked)) if not _may_change(name)}
-    before = shared(lambda: _noted(at / SEARCH, flat))
-    for name in sorted({*before, *flat}, key=lambda name: (name.startswith("search.first."), name)):
-        if before.get(name) != flat.get(name):
+    asked = json.loads(json.dumps({"tokens": tokens.inputs, "search": told}))  # as the file gives it back
+    train = flat(settings.model_dump(mode="json"))
+    same = {f"train.{name}": value for name, value in train.items() if not may_change(name)}
+    now = dict(sorted((flat(asked) | same).items()))
+    before = shared(lambda: _noted(at / SEARCH, now))
+    for name in sorted({*before, *now}, key=lambda name: (name.startswith("search.first."), name)):
+        if before.get(name) != now.get(name):
             raise RecipeError(
-                f"{at}: a search with {name} = {before.get(name)!r} lies there, now it is {flat.get(name)!r}. Give it "
+                f"{at}: a search with {name} = {before.get(name)!r} lies there, now it is {now.get(name)!r}. Give it "
                 f"the old value, or search into another folder."
             )
 
 
-def _noted(path: Path, flat: dict[str, Any]) -> dict[str, Any]:
+def _noted(path: Path, now: dict[str, Any]) -> dict[str, Any]:
     """What the file says, which is made where there is none."""
     if not path.exists():
-        write_bytes(str(path), f"{json.dumps(flat, indent=1)}\n".encode())
+        write_bytes(str(path), f"{json.dumps(now, indent=1)}\n".encode())
     try:
         return dict(json.loads(path.read_bytes()))
     except (ValueError, TypeError) as error:
         raise ShardError(f"{path}: not what a search was asked for ({error!r:.80}); move the folder away") from error
-
-
-def _flat(value: Any, name: str = "") -> list[tuple[str, Any]]:
-    """Values by dotted name, as JSON gives them back."""
-    if isinstance(value, dict):
-        return [one for key, own in value.items() for one in _flat(own, f"{name}.{key}" if name else key)]
-    return [(name, json.loads(json.dumps(value)))]
-
-
-def _may_change(name: str) -> bool:
-    return any(name == f"train.{one}" or name.startswith(f"train.{one}.") for one in MAY_CHANGE)
 
 
 def kept(at: Path) -> Round | None:

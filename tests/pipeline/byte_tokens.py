@@ -32,15 +32,21 @@ WORDS = (
 
 def byte_tokens(at: Path, documents: int = 60, domains: tuple[str, ...] = ("code", "web"), seed: int = 0) -> str:
     """A folder of tokens, as many documents in each domain; its manifest's URL."""
-    at.mkdir(parents=True, exist_ok=True)
-    tokenizer = _tokenizer()
-    tokenizer.save(str(at / "tokenizer.json"))
-    chance, entries = np.random.default_rng(seed), []
+    chance, texts = np.random.default_rng(seed), {}
     for domain in domains:
-        texts = [" ".join(chance.choice(WORDS, chance.integers(10, 40))) for _ in range(documents)]
-        found = [np.array([*tokenizer.encode(text).ids, EOS], np.uint16) for text in texts]
-        lengths, origin = np.array([len(ids) for ids in found]), Origin("c", np.arange(documents), pa.array(texts))
-        ids, size = np.concatenate(found), sum(map(len, texts))
+        texts[domain] = [" ".join(chance.choice(WORDS, chance.integers(10, 40))) for _ in range(documents)]
+    return text_tokens(at, texts)
+
+
+def text_tokens(at: Path, texts: dict[str, list[str]]) -> str:
+    """A folder of tokens of these texts, by domain; its manifest's URL."""
+    at.mkdir(parents=True, exist_ok=True)
+    tokenizer, entries = _tokenizer(), []
+    tokenizer.save(str(at / "tokenizer.json"))
+    for domain, own in texts.items():
+        found = [np.array([*tokenizer.encode(text).ids, EOS], np.uint16) for text in own]
+        lengths, origin = np.array([len(ids) for ids in found]), Origin("c", np.arange(len(own)), pa.array(own))
+        ids, size = np.concatenate(found), sum(map(len, own))
         shard = f"{domain}/00000"
         entries.append(
             write_shard(str(at), shard, lengths, ids, ids.dtype, domain=domain, text_bytes=size, origin=origin)

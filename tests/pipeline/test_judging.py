@@ -5,14 +5,11 @@ import json
 from dataclasses import dataclass, field
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from byte_tokens import EOS, _tokenizer, byte_tokens
+from byte_tokens import byte_tokens, text_tokens
 from rich.console import Console
 
 from corpus.errors import RecipeError, ShardError
-from corpus.manifest import manifest_of, read_manifest, write_manifest
-from corpus.tokens import Origin, write_shard
 from mixtures.baselines import Proportional, Static, Uniform
 from mixtures.inventory import Inventory, inventory
 from mixtures.judge.measured import Measured
@@ -324,19 +321,11 @@ def test_what_a_search_cost_is_told_where_its_evidence_says(place, tmp_path):
 
 def languages(at):
     """Two domains whose words share no letter, and one of a single document."""
-    tokenizer, chance, entries = _tokenizer(), np.random.default_rng(0), []
-    card = read_manifest(byte_tokens(at, documents=1)).tokenizer
+    chance, texts = np.random.default_rng(0), {}
     for domain, words, documents in (("code", ("if", "def"), 90), ("note", ("lone",), 1), ("web", ("cat", "pony"), 90)):
-        texts = [" ".join(chance.choice(words, 60)) for _ in range(documents)]
-        found = [np.array([*tokenizer.encode(text).ids, EOS], np.uint16) for text in texts]
-        lengths, origin = np.array([len(ids) for ids in found]), Origin("c", np.arange(documents), pa.array(texts))
-        ids, size = np.concatenate(found), sum(map(len, texts))
-        shard = f"own-{domain}/00000"
-        entries.append(
-            write_shard(str(at), shard, lengths, ids, ids.dtype, domain=domain, text_bytes=size, origin=origin)
-        )
-    write_manifest(f"{at}/manifest.json", manifest_of(card, entries))
-    return Place(f"{at}/manifest.json", inventory(f"{at}/manifest.json"))
+        texts[domain] = [" ".join(chance.choice(words, 60)) for _ in range(documents)]
+    url = text_tokens(at, texts)
+    return Place(url, inventory(url))
 
 
 @pytest.mark.slow

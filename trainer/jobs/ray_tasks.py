@@ -14,7 +14,7 @@ import torch
 
 from corpus.errors import RecipeError
 from trainer.jobs.job import RESULT, SETTINGS, made
-from trainer.jobs.workers import Done, Job, asked, done, told_of
+from trainer.jobs.workers import Done, Job, died, left_of, told_of
 
 STARTS = "starts"
 """A line for each start of a job that has not ended, its process: what tells deaths."""
@@ -39,17 +39,17 @@ def run_on_ray(
     machine does not see the folder; EngineError as `mapped`.
     """
     found: dict[str, Done[J]] = {}
-    left: list[J] = []
-    for job in sorted(jobs, key=lambda job: -job.settings.budget):  # the one of most steps first
-        if (one := done(folder, job)) is not None:
-            told(found.setdefault(job.name, one))
-        else:
-            (asked(folder, job) / STARTS).unlink(missing_ok=True)
-            left.append(job)
+
+    def ended(one: Done[J]) -> None:
+        found[one.job.name] = one
+        told(one)
+
+    left = left_of(folder, jobs, ended)
+    for job in left:
+        (folder / job.name / STARTS).unlink(missing_ok=True)
     for place, result in mapped(trained, [str((folder / job.name).absolute()) for job in left]):
         job = left[place]
-        found[job.name] = told_of(job, result) if result else _dead(folder, job)
-        told(found[job.name])
+        ended(told_of(job, result) if result else died(folder, job, MOST_DEATHS))
     return [found[job.name] for job in jobs]
 
 
@@ -73,8 +73,3 @@ def trained(folder: str) -> str:
     made(own)
     starts.unlink(missing_ok=True)
     return (own / RESULT).read_text()
-
-
-def _dead(folder: Path, job: J) -> Done[J]:
-    why = f"the process that trained {folder / job.name} died {MOST_DEATHS} times; is the memory enough?"
-    return Done(job, None, 0, 0.0, why, died=True)

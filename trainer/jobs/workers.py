@@ -81,6 +81,24 @@ def asked(folder: Path, job: Job) -> Path:
     return own
 
 
+def left_of(folder: Path, jobs: Sequence[J], told: Callable[[Done[J]], None]) -> list[J]:
+    """Jobs that are not done, their settings in their folders, the one of most steps first; `told` of the others."""
+    left = []
+    for job in sorted(jobs, key=lambda job: -job.settings.budget):
+        if (found := done(folder, job)) is not None:
+            told(found)
+        else:
+            asked(folder, job)
+            left.append(job)
+    return left
+
+
+def died(folder: Path, job: J, times: int) -> Done[J]:
+    """What is told of a job whose process died so often."""
+    why = f"the process that trained {folder / job.name} died {times} times; is the memory enough?"
+    return Done(job, None, 0, 0.0, why, died=True)
+
+
 def run(
     folder: Path, jobs: Sequence[J], workers: int, told: Callable[[Done[J]], None] = lambda one: None
 ) -> list[Done[J]]:
@@ -89,12 +107,8 @@ def run(
     Ctrl-C or an error ends the workers; runs go on from their checkpoints. RecipeError where a job cannot be had.
     """
     left: SimpleQueue[J] = SimpleQueue()
-    for job in sorted(jobs, key=lambda job: -job.settings.budget):  # the one of most steps first
-        if (found := done(folder, job)) is not None:
-            told(found)
-        else:
-            asked(folder, job)
-            left.put(job)
+    for job in left_of(folder, jobs, told):
+        left.put(job)
     devices = cuda_devices() if on_cuda(jobs) else []
     crew = [
         _Worker(folder, left, told, devices[n % len(devices)] if devices else None)
@@ -157,8 +171,7 @@ class _Worker(threading.Thread, Generic[J]):
             if (found := done(self.folder, job)) is not None:
                 self.told(found)
                 return
-        why = f"the process that trained {self.folder / job.name} died {MOST_DEATHS} times; is the memory enough?"
-        self.dead.append(Done(job, None, 0, 0.0, why, died=True))
+        self.dead.append(died(self.folder, job, MOST_DEATHS))
         self.told(self.dead[-1])
 
     def _ask(self, folder: Path) -> None:

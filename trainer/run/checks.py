@@ -63,10 +63,10 @@ def refuse_unsteered(settings: TrainSettings, steered: bool) -> None:
 
 def refuse_other(saved: dict[str, Any], settings: TrainSettings, where: str) -> None:
     """OtherSettings, with the first setting that differs, unless it is one of `MAY_CHANGE`."""
-    asked = _flat(settings.model_dump(mode="json"))
-    known = _flat(saved)
+    asked = flat(settings.model_dump(mode="json"))
+    known = flat(saved)
     for name in sorted({*asked, *known}):
-        if asked.get(name) == known.get(name) or _may_change(name):
+        if asked.get(name) == known.get(name) or may_change(name):
             continue
         raise OtherSettings(
             f"{where}: it was trained with {name} = {known.get(name)!r}, the settings say {asked.get(name)!r}. That "
@@ -74,16 +74,17 @@ def refuse_other(saved: dict[str, Any], settings: TrainSettings, where: str) -> 
         )
 
 
-def _may_change(name: str) -> bool:
+def may_change(name: str) -> bool:
+    """Whether a run goes on where this setting, by its dotted name, has another value."""
     return any(name == one or name.startswith(f"{one}.") for one in MAY_CHANGE)
 
 
-def _flat(settings: dict[str, Any], before: str = "") -> dict[str, Any]:
+def flat(settings: dict[str, Any], before: str = "") -> dict[str, Any]:
     """Settings by dotted name."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
         if isinstance(value, dict):
-            found |= _flat(value, f"{before}{name}.")
+            found |= flat(value, f"{before}{name}.")
         else:
             found[before + name] = value
     return found
