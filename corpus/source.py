@@ -14,8 +14,8 @@ import pyarrow as pa
 from corpus.documents import CORE, PAGE
 from corpus.storage import Found
 
-VERSION = 2
-"""Raise it when the same input and settings give other documents; shards of earlier versions are then redone."""
+VERSION = 3
+"""Raise it when the same input and settings give other documents or units other keys; earlier shards are then redone."""
 
 
 @dataclass(frozen=True, kw_only=True)
