@@ -1,6 +1,6 @@
 """The word pass of some documents of a batch, or of all after some were edited: copied, not split again.
 
-Copying takes 29 bytes a word and is 10 times faster than splitting; a Gopher rule drops a third of a crawl
+Copying takes 29 bytes a word and is 5 to 6 times faster than splitting; a Gopher rule drops a third of a crawl
 before MinHash wants words.
 """
 
@@ -74,10 +74,10 @@ _GROUPS = (
 def _woven(old, old_first, new, new_first, changed, now, shift):  # type: ignore[no-untyped-def]
     out, k = np.empty(now[-1], old.dtype), 0
     for n in range(len(changed)):
-        array = new if changed[n] else old
-        source = new_first[k] if changed[n] else old_first[n]
-        for i in range(now[n + 1] - now[n]):
-            out[now[n] + i] = array[source + i] + array.dtype.type(shift[n])
+        if changed[n]:
+            _run(new, new_first[k], out, now[n], now[n + 1], shift[n])
+        else:
+            _run(old, old_first[n], out, now[n], now[n + 1], shift[n])
         k += changed[n]
     return out
 
@@ -101,7 +101,13 @@ def _all(first: np.ndarray, rows: np.ndarray, shift: np.ndarray, places: Any, *v
 def _copied(array, first, rows, now, shift):  # type: ignore[no-untyped-def]
     out = np.empty(now[-1], array.dtype)
     for n in range(len(rows)):
-        source = first[rows[n]]
-        for i in range(now[n + 1] - now[n]):
-            out[now[n] + i] = array[source + i] + array.dtype.type(shift[n])
+        _run(array, first[rows[n]], out, now[n], now[n + 1], shift[n])
     return out
+
+
+@njit(inline="always")
+def _run(array, source, out, begin, end, shift):  # type: ignore[no-untyped-def]
+    """Write out[begin:end] from `source` on, moved. Indices without a sign become vectors: half the time."""
+    at, to, by = np.uint64(source), np.uint64(begin), array.dtype.type(shift)
+    for i in range(np.uint64(end - begin)):
+        out[to + i] = array[at + i] + by

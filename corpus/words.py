@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from corpus.bits import first_marked
 from corpus.borrowing import borrowed
 from corpus.buffers import utf8
 from corpus.classes import (
@@ -212,7 +213,7 @@ def _ascii_word(data, b, stop, classes):  # type: ignore[no-untyped-def]
         digits |= digit & inside
         if inside:
             h = combine(h, (x | letter >> np.uint64(2)) & inside)
-            end += np.int64(((inside & _ONES) * _ONES) >> np.uint64(56))
+            end += np.int64(first_marked(outside))
     if end < stop:
         k = classes[byte(data, end)]
         goes_on = byte(data, end) >= 0x80 or k & KIND >= CONNECTOR

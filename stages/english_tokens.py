@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 from numba import njit
 
+from corpus.bits import first_marked
 from corpus.borrowing import borrowed
 from corpus.classes import decode
 from corpus.hashing import byte, eight_bytes
@@ -203,9 +204,7 @@ def _letters(data, b, stop):  # type: ignore[no-untyped-def]
         # A byte below 0x80 plus 0x80 - n sets its high bit where it is n or more: no carry leaves the byte.
         small = x & ~_HIGH | _CASE
         other = ~((small + _ONES * np.uint64(0x80 - 0x61)) & ~(small + _ONES * np.uint64(0x80 - 0x7B)) & ~x) & _HIGH
-        other >>= np.uint64(7)
-        inside = (other & (~other + np.uint64(1))) - np.uint64(1)  # all bits below the first byte that is none
-        b += 8 if not other else np.int64(((inside & _ONES) * _ONES) >> np.uint64(56))
+        b += np.int64(first_marked(other))
     while not other and b < stop and 0x61 <= byte(data, b) | 0x20 <= 0x7A:
         b += 1
     return min(b, stop)

@@ -176,12 +176,19 @@ def _key(data, a, b):  # type: ignore[no-untyped-def]
     while a + 8 <= b:
         x = eight_bytes(data, a)
         h = combine(h, x)
-        x &= ~(x << np.uint64(1)) & _HIGH  # bytes 10xxxxxx go on with a character
-        chars -= np.int64(((x >> np.uint64(7)) * _ONES) >> np.uint64(56))
+        chars -= _going_on(x)
         a += 8
     tail = np.uint64(0)
-    while a < b:
-        tail = tail << np.uint64(8) | np.uint64(data[a])
-        chars -= data[a] & 0xC0 == 0x80
-        a += 1
-    return combine(h, tail) | np.uint64(1), chars
+    if a < b and a + 8 <= len(data):
+        tail = eight_bytes(data, a) & (~np.uint64(0) >> np.uint64(64 - 8 * (b - a)))
+    else:
+        for i in range(b - a):
+            tail |= np.uint64(data[a + i]) << np.uint64(8 * i)
+    return combine(h, tail) | np.uint64(1), chars - _going_on(tail)
+
+
+@njit(inline="always")
+def _going_on(x):  # type: ignore[no-untyped-def]
+    """How many of eight bytes go on with a character: 10xxxxxx."""
+    x &= ~(x << np.uint64(1)) & _HIGH
+    return np.int64(((x >> np.uint64(7)) * _ONES) >> np.uint64(56))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from corpus.bits import first_marked
 from corpus.borrowing import borrowed
 from corpus.classes import decode
 from corpus.documents import Batch
@@ -81,8 +82,9 @@ def _may_break(data, b, stop):  # type: ignore[no-untyped-def]
     while b + 8 <= stop:
         x = eight_bytes(data, b)
         two, three = x ^ _TWO, x ^ _THREE
-        if ((x - _ONES * np.uint64(0x20)) & ~x | (two - _ONES) & ~two | (three - _ONES) & ~three) & _HIGH:
-            break
+        marks = ((x - _ONES * np.uint64(0x20)) & ~x | (two - _ONES) & ~two | (three - _ONES) & ~three) & _HIGH
+        if marks:
+            return b + np.int64(first_marked(marks))
         b += 8
     while b < stop and data[b] >= 0x20 and data[b] != 0xC2 and data[b] != 0xE2:
         b += 1
@@ -110,8 +112,9 @@ def line_feed(data, b, stop):  # type: ignore[no-untyped-def]
     """The next line feed of data[b:stop], or `stop`; in steps of eight bytes."""
     while b + 8 <= stop:
         x = eight_bytes(data, b) ^ _FEEDS
-        if (x - _ONES) & ~x & _HIGH:  # a byte of it is 0
-            break
+        zero = (x - _ONES) & ~x & _HIGH  # the lowest mark is the first byte that is 0; a borrow may set higher ones
+        if zero:
+            return b + np.int64(first_marked(zero))
         b += 8
     while b < stop and data[b] != 0x0A:
         b += 1

@@ -86,10 +86,13 @@ def held() -> np.ndarray:
 def _units(data, first, starts, ends, held, out, lengths):  # type: ignore[no-untyped-def]
     data, held = borrowed(data), borrowed(held)
     for n in range(len(first) - 1):
+        all_chars = alphabetic = worded = worded_chars = symbols = marks = np.int64(0)  # in registers: half the time
         for t in range(first[n], first[n + 1]):
             a, b = starts[t], ends[t]
             bits, chars, i = np.uint8(0), np.int64(0), a
-            if b - a <= 8 and a + 8 <= len(data):
+            if b - a == 1:
+                bits, chars, i = held[data[a]], np.int64(1), b  # a byte of its own is ASCII
+            elif b - a <= 8 and a + 8 <= len(data):
                 x = eight_bytes(data, a)
                 small = x & ~_HIGH | _CASE  # as in `_ascii_word` of corpus/words.py
                 letters = (small + _FROM_A) & ~(small + _BEHIND_Z) & ~x
@@ -104,13 +107,17 @@ def _units(data, first, starts, ends, held, out, lengths):  # type: ignore[no-un
                     bits |= held[c]
                 chars += 1
             lengths[t] = chars
-            out[0, n] += chars
-            out[1, n] += bits & _LETTER
-            out[2, n] += bits >> 1 & 1
-            out[3, n] += chars * (bits >> 1 & 1)
-            out[4, n] += bits & (_HASH | _DOTS) != 0
-            if bits & _HASH or not bits & WORDED:
-                out[5, n] += _mark(data, a, b, chars)
+            is_worded = np.int64(bits >> 1 & 1)
+            all_chars += chars
+            alphabetic += bits & _LETTER
+            worded += is_worded
+            worded_chars += chars * is_worded
+            symbols += bits & (_HASH | _DOTS) != 0
+            if b - a == 1:
+                marks += data[a] == 0x23
+            elif bits & _HASH or not is_worded:
+                marks += _mark(data, a, b, chars)
+        out[:, n] = all_chars, alphabetic, worded, worded_chars, symbols, marks
 
 
 @njit(nogil=True, cache=True)
@@ -173,28 +180,28 @@ def _listed(data, first, starts, ends, keys, longest, folds, out):  # type: igno
 
 @njit(nogil=True, cache=True)
 def _listed_short(data, first, starts, ends, keys, out):  # type: ignore[no-untyped-def]
-    """The same of words of at most eight bytes, which are numbers; the sieve has a bit for each word, of 64."""
-    seen, sieve = np.full(len(keys), -1, np.int64), np.uint64(0)
+    """The same of words of at most eight bytes, which are numbers; the sieve has a bit for each word, of 4,096."""
+    seen, sieve, masks = np.full(len(keys), -1, np.int64), np.zeros(64, np.uint64), np.zeros(10, np.uint64)
+    for size in range(1, 9):
+        masks[size] = ~np.uint64(0) >> np.uint64(64 - 8 * size)
     for key in keys:
-        sieve |= np.uint64(1) << (key * _MIX >> np.uint64(58))
+        h = key * _MIX
+        sieve[h >> np.uint64(58)] |= np.uint64(1) << (h >> np.uint64(52) & np.uint64(63))
     for n in range(len(first) - 1):
         for t in range(first[n], first[n + 1]):
-            a, size = starts[t], ends[t] - starts[t]
-            if size > 8:
-                continue
-            x = np.uint64(0)
+            a, size, x = starts[t], ends[t] - starts[t], np.uint64(0)
             if a + 8 <= len(data):
-                x = eight_bytes(data, a) & (~np.uint64(0) >> np.uint64(64 - 8 * size))
-            else:
+                x = eight_bytes(data, a) & masks[min(size, 9)]
+            elif size <= 8:
                 for i in range(size):
                     x |= np.uint64(data[a + i]) << np.uint64(8 * i)
-            if not sieve >> (x * _MIX >> np.uint64(58)) & np.uint64(1):
-                continue
-            for i in range(len(keys)):
-                if keys[i] == x and data[a + size - 1]:  # "a" and "a\0" are the same number
-                    out[0, n] += seen[i] != n
-                    out[1, n] += 1
-                    seen[i] = n
+            h = x * _MIX
+            if sieve[h >> np.uint64(58)] >> (h >> np.uint64(52) & np.uint64(63)) & np.uint64(1):
+                for i in range(len(keys)):
+                    if keys[i] == x and data[a + size - 1]:  # "a" and "a\0" are the same number
+                        out[0, n] += seen[i] != n
+                        out[1, n] += 1
+                        seen[i] = n
 
 
 @njit(nogil=True, cache=True)
