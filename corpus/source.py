@@ -15,7 +15,7 @@ from corpus.documents import CORE, PAGE
 from corpus.storage import Found
 
 VERSION = 3
-"""Raise it when the same input and settings give other documents or units other keys; earlier shards are then redone."""
+"""Raise it when the same input and settings give other documents, or units other keys; shards are redone then."""
 
 
 @dataclass(frozen=True, kw_only=True)
