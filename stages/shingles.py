@@ -98,8 +98,10 @@ def _words(first: np.ndarray, hashes: np.ndarray, offsets: np.ndarray, ngram: in
 def _characters(starts: np.ndarray, data: np.ndarray) -> np.ndarray:
     counts = np.zeros(len(starts) - 1, np.int64)
     for n in range(len(counts)):
-        for b in range(starts[n], starts[n + 1]):
-            counts[n] += data[b] & 0xC0 != 0x80
+        count = np.int64(0)
+        for b in range(np.uint64(starts[n]), np.uint64(starts[n + 1])):  # vectors: 20 GB/s, 2 with signs and in place
+            count += data[b] & 0xC0 != 0x80
+        counts[n] = count
     return counts
 
 

@@ -117,7 +117,8 @@ def copies(stream, at, count, size, ascii, heads, listed, few, states, keys):  #
         if size > 5:
             i, h = a + ((at[t + size - 1] - a) & -8), states[t]
         while i + 8 <= b:
-            h = combine(h, eight_bytes(stream, i))
+            h = (h ^ eight_bytes(stream, i)) * _MIX
+            h ^= h >> np.uint64(32)
             i += 8
         states[t] = h
         if t < reach:
@@ -138,6 +139,6 @@ def copies(stream, at, count, size, ascii, heads, listed, few, states, keys):  #
 def chars_of(stream, a, b):  # type: ignore[no-untyped-def]
     """Code points of stream[a:b]."""
     chars = np.int64(b - a)
-    for i in range(a, b):
+    for i in range(np.uint64(a), np.uint64(b)):
         chars -= stream[i] & 0xC0 == 0x80
     return chars
