@@ -1,5 +1,5 @@
 """`python -m pipeline` is `winnow`, so a Ray job can run an unbuilt working tree."""
 
-from pipeline.cli import main
+from pipeline.cli import command
 
-main()
+command()

@@ -14,7 +14,7 @@ from corpus.errors import RecipeError
 from corpus.left_out import COMMAND
 from pipeline import cli_classify, cli_contamination, cli_duplicates, cli_mixing, cli_scaling, cli_tokens, cli_train
 from pipeline.options import Json, Run
-from pipeline.outcome import dumped, outcome, say
+from pipeline.outcome import dumped, leave, outcome, say
 from pipeline.printed import printed
 
 app = typer.Typer(
@@ -232,9 +232,18 @@ app.add_typer(cli_scaling.app)  # law, fit, budget, cost, explore
 app.add_typer(cli_train.app)  # train, sweep, generate, evaluate, model
 
 
+def command() -> None:
+    """What `winnow` is: the command line in a process of its own, which ends without being taken apart."""
+    try:
+        main()
+    except SystemExit as end:
+        leave(int(end.code or 0))
+
+
 def main() -> None:
     """Run the command line and end with its exit code."""
     os.environ[COMMAND] = "1"
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # the least: NumPy's threads else spin 0.1 s for work
     gc.set_threshold(_GARBAGE)
     sys.exit(outcome(app))
 

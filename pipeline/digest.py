@@ -36,7 +36,9 @@ def _values(column: pa.Array) -> Iterable[np.ndarray]:
     if pa.types.is_boolean(column.type):
         return (np.packbits(column.fill_null(False).to_numpy(zero_copy_only=False)),)
     if pa.types.is_fixed_size_binary(column.type):
-        return (np.frombuffer(b"".join(column.fill_null(bytes(column.type.byte_width)).to_pylist()), np.uint8),)
+        width, filled = column.type.byte_width, column.fill_null(bytes(column.type.byte_width))
+        laid = np.frombuffer(memoryview(filled.buffers()[1]), np.uint8)
+        return (laid[filled.offset * width : (filled.offset + len(filled)) * width],)
     if pa.types.is_list(column.type):  # spans and their kinds: how many, then what they hold
         held = column.flatten()
         parts = held.flatten() if pa.types.is_struct(held.type) else [held]

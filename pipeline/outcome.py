@@ -3,13 +3,14 @@
 docs/reference/cli.md has the table. Ctrl-C and SIGTERM stop a command alike: workers end, what is done stays.
 """
 
+import atexit
 import os
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 import typer
@@ -44,6 +45,22 @@ def outcome(command: Callable[..., Any]) -> int:
         traceback.print_exc()
         return _failed(FAILED, "Unexpected", f"{type(error).__name__}: {error} (the lines above say where)")
     return _stopped() if code == 128 + signal.SIGINT else code  # what typer makes of KeyboardInterrupt
+
+
+def leave(code: int) -> NoReturn:
+    """End the process as the interpreter does, but do not take it apart: the system frees what it held, at once.
+
+    Modules and kernels were freed one by one before, 0.35 of the 1.4 CPU s that the least command took.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, pools first
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError as error:
+            code = code or (DONE if isinstance(error, BrokenPipeError) else FAILED)
+    os._exit(code)
 
 
 def say(text: str) -> None:
