@@ -1,4 +1,4 @@
-"""What datasketch, rensa and daft leave to their user: LSH over signatures with numpy, and writing what is kept."""
+"""What peers leave to their user: LSH over signatures with numpy, reading, and writing what is kept."""
 
 import json
 from collections.abc import Sequence
@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+BANDS, ROWS = 14, 8  # of 112 permutations
 
-def kept(signatures: np.ndarray, bands: int = 14) -> np.ndarray:
+
+def kept(signatures: np.ndarray, bands: int = BANDS) -> np.ndarray:
     """bool [N]: the first document of each component of documents that share a band."""
     parent = np.arange(len(signatures))
 
