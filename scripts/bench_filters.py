@@ -9,8 +9,9 @@ what its original does, and seconds of start-up fade as they do in a shard of a 
 datatrove is a LocalPipelineExecutor with one task, JSONL to JSONL, in its own process, on each document once; stock,
 and with spaCy's memory zone off, which forgets every word after each document. "words given" is its filters alone in
 a loop, on fewer documents, with spaCy's words and sentences handed in: what is left is not splitting. All is compared
-by CPU seconds per MB of text. The first run of ours compiles kernels and is not counted. Kernel figures are the median
-of nine calls.
+by CPU seconds per MB of text. The first run of ours compiles kernels and is not counted. All take turns, and the least
+of each counts. Kernel figures are the median of nine calls. FOLDER holds JSONL, gzip or zstd; the length of documents
+matters, so it is told: datatrove pays by the document too.
 """
 
 import argparse
@@ -68,27 +69,36 @@ def children(command: list[str], environment: dict[str, str]) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def ours(source: Path, place: Path, repeat: int) -> tuple[float, dict[str, float]]:
-    """CPU seconds of the whole run, the median, and of its parts in the last."""
-    recipe, at, taken = place / "recipe.yaml", place / "run", []
+def ours(source: Path, place: Path) -> float:
+    """CPU seconds of a whole run."""
+    recipe, at = place / "recipe.yaml", place / "run"
     recipe.write_text(yaml.safe_dump({"name": "bench", "sources": [{"path": f"{source}/*.jsonl"}], "stages": STAGES}))
-    for _ in range(repeat):
-        shutil.rmtree(at, ignore_errors=True)
-        command = [sys.executable, "-m", "pipeline", "run", str(recipe), "--at", str(at), "--workers", "1"]
-        taken.append(children(command, os.environ | {"PYTHONPATH": str(ROOT)}))
-    work = orjson.loads((at / "report.json").read_bytes())["work"]
-    parts = {name: one["cpu_seconds"] for name, one in work.items()}
-    return median(taken), parts
+    shutil.rmtree(at, ignore_errors=True)
+    command = [sys.executable, "-m", "pipeline", "run", str(recipe), "--at", str(at), "--workers", "1"]
+    return children(command, os.environ | {"PYTHONPATH": str(ROOT)})
 
 
-def theirs(source: Path, place: Path, repeat: int, zone: str) -> float:
-    """CPU seconds of datatrove's pipeline, the median; zone: on or off."""
-    script, taken = place / "peer.py", []
+def theirs(source: Path, place: Path, zone: str) -> float:
+    """CPU seconds of datatrove's pipeline; zone: on or off."""
+    script, out = place / "peer.py", Path(tempfile.mkdtemp(dir=place))
     script.write_text(DATATROVE)
-    for n in range(repeat):
-        folders = [str(source), str(place / f"{zone}{n}"), str(place / f"logs-{zone}{n}")]
-        taken.append(children([sys.executable, str(script), *folders, zone, *FILTERS], dict(os.environ)))
-    return median(taken)
+    folders = [str(source), str(out / "kept"), str(out / "logs")]
+    return children([sys.executable, str(script), *folders, zone, *FILTERS], dict(os.environ))
+
+
+def turns(place: Path, repeat: int) -> dict[str, float]:
+    """CPU seconds, the least of each: all take turns, so that a busy machine is busy for all of them."""
+    asked: dict[str, Callable[[], float]] = {
+        "start-up": lambda: ours(place / "one", place),
+        "winnow run": lambda: ours(place / "many", place),
+        "datatrove": lambda: theirs(place / "once", place, "on"),
+        "datatrove, no memory zone": lambda: theirs(place / "once", place, "off"),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in asked}
+    for _ in range(repeat):
+        for name, run in asked.items():
+            taken[name].append(run())
+    return {name: min(all_) for name, all_ in taken.items()}
 
 
 def given(found: list[str]) -> float:
@@ -211,8 +221,7 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=2_000, help="of each file as many as make so many in all")
     parser.add_argument("--times", type=int, default=10, help="that ours reads each document")
     parser.add_argument("--given", type=int, default=300, help="documents for datatrove with words given")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of ours")
-    parser.add_argument("--peer-repeat", type=int, default=1, help="runs of datatrove, of minutes each")
+    parser.add_argument("--repeat", type=int, default=3, help="turns of all, of which the least counts")
     parser.add_argument("--kernels-only", action="store_true")
     asked = parser.parse_args()
     if not asked.kernels_only:
@@ -232,25 +241,29 @@ def runs(asked: argparse.Namespace) -> None:
     size, few = sum(len(text.encode()) for text in found) / 1e6, found[:: max(1, len(found) // asked.given)]
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        start = ours(written(found[:1], place / "one", 1), place, 3)[0]
-        ours(written(found, place / "once", 1), place, 1)
-        mine, parts = ours(written(found, place / "many", asked.times), place, asked.repeat)
-        peers = {
-            name: theirs(place / "once", place, asked.peer_repeat, zone)
-            for name, zone in (("datatrove", "on"), ("datatrove, no memory zone", "off"))
-        }
+        for folder, those, times in (("one", found[:1], 1), ("once", found, 1), ("many", found, asked.times)):
+            written(those, place / folder, times)
+        ours(place / "once", place)  # compiles
+        least = turns(place, asked.repeat)
+        work = orjson.loads((place / "run" / "report.json").read_bytes())["work"]
+    mine, start = least["winnow run"], least["start-up"]
     given_size = sum(len(text.encode()) for text in few) / 1e6
     rows = [("winnow run", mine, size * asked.times), ("less start-up", mine - start, size * asked.times)]
-    rows += [(name, taken, size) for name, taken in peers.items()]
+    rows += [(name, least[name], size) for name in ("datatrove", "datatrove, no memory zone")]
     rows.append(("datatrove, words given", given(few), given_size))
-    print(f"{len(found):,} documents, {size:.1f} MB; ours reads them {asked.times} times; words given: {len(few):,}\n")
+    print(
+        f"{len(found):,} documents of {size * 1e3 / len(found):.1f} kB, {size:.1f} MB, {asked.times} times by ours;",
+        end=" ",
+    )
+    print(f"words given: {len(few):,} documents\n")
     print("| what | MB | CPU s | CPU s/MB | MB/s | ours is faster by | less start-up |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for what, taken, of in rows:
         faster = [taken / of / (seconds / size / asked.times) for seconds in (mine, mine - start)]
         figures = f"{of:,.0f} | {taken:.2f} | {taken / of:.4f} | {of / taken:.2f} | {faster[0]:.1f} | {faster[1]:.1f}"
         print(f"| {what} | {figures} |", flush=True)
-    print("\nOur CPU seconds: " + ", ".join(f"{name} {parts[name]:.2f}" for name in sorted(parts, key=parts.get)[::-1]))
+    parts = sorted(((one["cpu_seconds"], name) for name, one in work.items()), reverse=True)
+    print("\nOur CPU seconds, the last time: " + ", ".join(f"{name} {taken:.2f}" for taken, name in parts))
 
 
 def written(found: list[str], folder: Path, times: int) -> Path:

@@ -131,15 +131,15 @@ def _reason(data, b, end, words, terminal, least, marks, phrases, sizes, whys, b
     if words < least:
         return FEW_WORDS
     reason = POLICY + 1
-    for at in range(b, end):
+    for at in range(np.uint64(b), np.uint64(end)):
         second = begins[data[at]]
         if second == 0:
             continue
         if second == _CURLY:
             reason = min(reason, CURLY_BRACKET)
-        elif at + 1 < end and data[at + 1] | 0x20 == second:
+        elif at + np.uint64(1) < np.uint64(end) and data[at + np.uint64(1)] | 0x20 == second:
             for row in range(len(sizes)):
-                if whys[row] < reason and same(data, at, end, phrases[row, : sizes[row]]) >= 0:
+                if whys[row] < reason and same(data, np.int64(at), end, phrases[row, : sizes[row]]) >= 0:
                     reason = whys[row]
     return reason if reason <= POLICY else KEPT
 

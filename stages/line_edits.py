@@ -18,12 +18,14 @@ from corpus.borrowing import borrowed
 from corpus.classes import CODE_POINTS, KIND, OTHER, classes, decode
 from corpus.documents import Batch
 from corpus.edits import Spans
+from corpus.hashing import eight_bytes
 from stages.measures.segments import Segments, newline_lines, python_lines
 
 UPPER, DIGIT, DECIMAL, WORD = 1, 2, 4, 8
 """Bits of `traits`: `str.isupper`, `isdigit`, `isdecimal` (\\d of Python's `re`), and its word characters (\\w)."""
 
 _FAR = np.int64(2**62)  # behind every place
+_ONES, _HIGH, _SPACES, _SEVENS = (np.uint64(byte * 0x0101_0101_0101_0101) for byte in (0x01, 0x80, 0x20, 0x7F))
 BREAKS = (b"", b"\n")
 """What the spans of `between` are replaced by."""
 
@@ -97,7 +99,7 @@ def split_words(data, b, end, most, longest):  # type: ignore[no-untyped-def]
     longest: characters of a word. Counted to `most` + 1 for a rule that asks only whether there are more.
     """
     data = borrowed(data)
-    count, long = np.int64(0), False
+    count, b, long = *_plain_words(data, b, end, most, longest), False
     while b < end and count <= most:
         start = b
         while b < end:
@@ -120,7 +122,30 @@ def split_words(data, b, end, most, longest):  # type: ignore[no-untyped-def]
             if not white(c):
                 break
             b = after
-    return count, long
+    return min(count, most + 1), long
+
+
+@njit(inline="always")
+def _plain_words(data, b, end, most, longest):  # type: ignore[no-untyped-def]
+    """Words of ASCII without control characters, eight bytes at a time, and where another has to go on.
+
+    None where a word may be too long. What is begun at the end is left to whoever goes on.
+    """
+    begin, count, before = b, np.int64(0), np.uint64(0x80)  # a mark where the byte before is a space
+    while end - begin <= longest and b + 8 <= end and count <= most:
+        x = eight_bytes(data, b)
+        if (x | (x - _SPACES)) & _HIGH:  # not ASCII, or below a space
+            break
+        spaces = ~((x ^ _SPACES) + _SEVENS) & _HIGH
+        starts = (spaces << np.uint64(8) | before) & ~spaces & _HIGH
+        count += np.int64(((starts >> np.uint64(7)) * _ONES) >> np.uint64(56))
+        before = spaces >> np.uint64(56)
+        b += 8
+    if b > begin and data[b - 1] != 0x20:
+        count -= 1
+        while b > begin and data[b - 1] != 0x20:
+            b -= 1
+    return count, b
 
 
 @njit(nogil=True, cache=True)

@@ -65,7 +65,7 @@ def test_stripping_and_splitting_are_those_of_python(text):
     b, end = trimmed(data, 0, len(data))
     assert data[b:end].tobytes().decode() == text.strip()
     words = text.split()
-    for most, longest in ((99, 3), (2, 3), (0, 5)):
+    for most, longest in ((99, 3), (2, 3), (0, 5), (99, 1_000), (2, 1_000), (0, 1_000)):
         count, long = split_words(data, 0, len(data), most, longest)
         assert count == min(len(words), most + 1)
         assert long == any(len(word) > longest for word in words[:count])
