@@ -99,7 +99,8 @@ def split_words(data, b, end, most, longest):  # type: ignore[no-untyped-def]
     longest: characters of a word. Counted to `most` + 1 for a rule that asks only whether there are more.
     """
     data = borrowed(data)
-    count, b, long = *_plain_words(data, b, end, most, longest), False
+    count, b = _plain_words(data, b, end, most, longest)
+    long = False
     while b < end and count <= most:
         start = b
         while b < end:

@@ -29,9 +29,8 @@ from stages.line_edits import (
 )
 
 breaks = st.sampled_from("\n\r\v\f\x1c\x1d\x1e\x1f\x85\u2028\u2029 \t\u00a0\u3000\u1680\u2003\u202f\u205f")
-texts = st.lists(st.text(max_size=6) | breaks | st.sampled_from(["word", "日本", "👩‍👩‍👧", "\r\n"]), max_size=12).map(
-    "".join
-)
+PIECES = ["word", "日本", "👩‍👩‍👧", "\r\n", "eight bytes  of plain words ", " !a "]
+texts = st.lists(st.text(max_size=6) | breaks | st.sampled_from(PIECES), max_size=12).map("".join)
 
 
 def batch(texts):
