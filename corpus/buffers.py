@@ -37,6 +37,13 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     return view
 
 
+def bounds(counts: np.ndarray) -> np.ndarray:
+    """Where each of so many things begins, and where the last ends: int64 [N + 1]. `np.r_` takes ten times as long."""
+    out = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=out[1:])
+    return out
+
+
 def lengths(text: pa.Array) -> np.ndarray:
     """Bytes per document: int64 [N]; nulls count 0."""
     starts, _ = utf8(text)

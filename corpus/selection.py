@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numba import njit
 
+from corpus.buffers import bounds
 from corpus.words import Tokens, Words
 
 Split = TypeVar("Split", Words, Tokens)
@@ -47,7 +48,7 @@ def renewed(old: Split, old_starts: np.ndarray, new: Split, changed: np.ndarray,
     old_starts, starts: int64 [N + 1], offsets of all texts before and after; `new` is of texts end to end from byte 0.
     """
     size = np.diff(starts)
-    fresh = np.r_[np.int64(0), np.cumsum(size[changed])]
+    fresh = bounds(size[changed])
     shift = starts[:-1] - old_starts[:-1]
     shift[changed] = starts[:-1][changed] - fresh[:-1]
     woven: list[np.ndarray] = []
@@ -55,7 +56,7 @@ def renewed(old: Split, old_starts: np.ndarray, new: Split, changed: np.ndarray,
         a, b = getattr(old, first), getattr(new, first)
         count = np.diff(a)
         count[changed] = np.diff(b)
-        now = np.r_[np.int64(0), np.cumsum(count)]
+        now = bounds(count)
         woven.append(now)
         for name in names:
             by = shift if name.endswith(("starts", "ends")) else np.zeros_like(shift)
@@ -85,13 +86,13 @@ def _woven(old, old_first, new, new_first, changed, now, shift):  # type: ignore
 def _moved(kept: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows that are kept, and by how many bytes each moves: int64."""
     size = np.diff(starts)[kept]
-    shift = np.r_[np.int64(0), np.cumsum(size)[:-1]][: len(size)] - starts[:-1][kept]
+    shift = bounds(size)[:-1] - starts[:-1][kept]
     return np.flatnonzero(kept), shift
 
 
 def _all(first: np.ndarray, rows: np.ndarray, shift: np.ndarray, places: Any, *values: np.ndarray) -> Any:
     """Offsets, then places moved to where their documents now lie, then values as they are."""
-    now = np.r_[np.int64(0), np.cumsum(np.diff(first)[rows])]
+    now = bounds(np.diff(first)[rows])
     still = np.zeros_like(shift)
     moved = tuple(_copied(array, first, rows, now, shift) for array in places)
     return now, moved, *((_copied(array, first, rows, now, still),) for array in values)

@@ -7,6 +7,7 @@ Settings are the stage: a frozen dataclass prints, compares, hashes and travels 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -72,6 +73,10 @@ class Stage:
 
     def schema(self) -> pa.Schema:
         """What one shard's columns of this stage look like at rest."""
+        return self._schema
+
+    @cached_property
+    def _schema(self) -> pa.Schema:
         added = [pa.field(name, column.type) for name, column in self.adds.items()]
         return pa.schema([pa.field(DROP, pa.string()), pa.field(VALUE, pa.float64()), *added, *self._newest])
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
+from corpus.buffers import bounds
 from corpus.documents import DROP, VALUE, Batch
 from corpus.edits import Spans
 from corpus.errors import RecipeError, StageError
@@ -137,7 +138,7 @@ class NgramBloom(Repeats):
 
     def emit(self, batch: Batch) -> pa.Table:
         grams = np.maximum(line_words(batch.words) - self.ngram + 1, 0)
-        sums = np.r_[np.int64(0), np.cumsum(grams)][batch.words.line_first]
+        sums = bounds(grams)[batch.words.line_first]
         row = np.flatnonzero(np.diff(sums))
         return pa.table([row, np.diff(sums)[row]], schema=GRAMS)
 
@@ -155,7 +156,7 @@ class NgramBloom(Repeats):
         row = np.repeat(np.arange(len(batch)), np.diff(words.line_first))
         count = np.bincount(row[cut], minlength=len(batch))
         start = offsets[row[cut]]
-        spans = Spans(np.r_[np.int64(0), np.cumsum(count)], words.line_starts[cut] - start, ends[cut] - start)
+        spans = Spans(bounds(count), words.line_starts[cut] - start, ends[cut] - start)
         return self._dropped(self.edited(batch.text, spans, count, {"seen_share": pa.array(known)}), known)
 
     def _dropped(self, table: pa.Table, known: np.ndarray) -> pa.Table:

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pyarrow as pa
 
+from corpus.buffers import bounds
 from corpus.documents import DROP, TEXT, VALUE, Batch, Columns
 from corpus.edits import SPANS, cut, recorded
 from corpus.errors import RecipeError
@@ -159,7 +160,7 @@ def _verdict(rules: dict[str, tuple[np.ndarray, np.ndarray]], rows: int) -> tupl
 
 def _per_document(values: np.ndarray, found: Segments) -> np.ndarray:
     """The sum over the lines of each document: int64 [N]."""
-    return np.diff(np.r_[np.int64(0), np.cumsum(values, dtype=np.int64)][found.first])
+    return np.diff(bounds(values)[found.first])
 
 
 def _first(judged: np.ndarray, found: Segments) -> np.ndarray:

@@ -7,6 +7,7 @@ data it keeps files of at most 512 lines. Files that go-enry's rules by name or 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from corpus.documents import TEXT, Batch, Columns
 from stages.base import WORDS, Column, Local
@@ -42,7 +43,7 @@ class Code(Local):
     def __post_init__(self) -> None:
         _ = self.rules  # a rule that nothing meets is refused while the recipe is read
 
-    @property
+    @cached_property
     def rules(self) -> tuple[Rule, ...]:
         """The table, in the paper's order, then its predecessors' and ours: the first that fails is the reason."""
         return (

@@ -6,6 +6,7 @@ Perplexity needs a model; flagged words are `bad_words` with `max_bad_word_share
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -46,7 +47,7 @@ class DataJuicer(Local):
         """The tables, where some are named."""
         return files(self.tables)
 
-    @property
+    @cached_property
     def rules(self) -> tuple[Rule, ...]:
         """The table, in the order of Data-Juicer's list of filters: the first that fails is the reason."""
         return (

@@ -7,6 +7,7 @@ decides, as it does for what a word is.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from corpus.documents import TEXT, Batch, Columns
@@ -48,7 +49,7 @@ class FineWeb(Local):
         """Text, and words where the dialect counts ours."""
         return (TEXT, WORDS) if self.dialect == "paper" else (TEXT,)
 
-    @property
+    @cached_property
     def rules(self) -> tuple[Rule, ...]:
         """The table in datatrove's order: the first that fails is the reason."""
         copied = self.max_copied_line_char_share

@@ -7,6 +7,7 @@ those of a language: the paper's for English, stages/languages.txt for others.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -95,7 +96,7 @@ class GopherQuality(Local):
         """The tables, where some are named."""
         return files(self.tables)
 
-    @property
+    @cached_property
     def rules(self) -> tuple[Rule, ...]:
         """The table of `language`, in the dialect's order: the first that fails is the reason."""
         return self.rules_of(self.language)
@@ -149,7 +150,8 @@ class GopherQuality(Local):
         for code, rows in self._spoken(batch):  # a walk a language: 0.4 GB/s each with eight words
             table = self._table(code)
             found[stop][rows] = self._stop_words(batch, table)[rows]
-            parts.append(verdict({name: values[rows] for name, values in found.items()}, self.rules_of(code)))
+            rules = self.rules if code == self.language else self.rules_of(code)
+            parts.append(verdict({name: values[rows] for name, values in found.items()}, rules))
             order.append(rows)
         back = pa.array(np.argsort(np.concatenate(order)))
         drop, value = (pa.concat_arrays(part).take(back) for part in zip(*parts, strict=True))

@@ -7,6 +7,7 @@ and of what characters the share is taken, the paper leaves open; `dialect` name
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from corpus.documents import TEXT, Batch, Columns
@@ -58,7 +59,7 @@ class GopherRepetition(Local):
         """Text, and words where the dialect counts ours."""
         return (TEXT, WORDS) if self.dialect in ("paper", "dclm") else (TEXT,)
 
-    @property
+    @cached_property  # asked for three times a batch; 70 rules made anew were 4 % of four filters
     def rules(self) -> tuple[Rule, ...]:
         """The table in the dialect's order: the first that fails is the reason."""
         units = ("line",) if self.dialect == "dolma" else ("line", "paragraph")

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from corpus.buffers import lengths
+from corpus.buffers import bounds, lengths
 from corpus.documents import DROP, ID, TEXT, VALUE, Batch, Columns
 from corpus.edits import SPANS, Spans, recorded
 from corpus.errors import RecipeError, StageError
@@ -211,7 +211,7 @@ def _whole(text: pa.Array, new: pa.Array) -> pa.Array:
     """Spans that cover each text that has a new one."""
     changed = new.is_valid().to_numpy(zero_copy_only=False)
     ends = lengths(text)[changed]
-    return recorded(Spans(np.r_[np.int64(0), np.cumsum(changed)], np.zeros(len(ends), np.int64), ends))
+    return recorded(Spans(bounds(changed), np.zeros(len(ends), np.int64), ends))
 
 
 def _key(column: str) -> str:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from numba import njit
 
 from corpus.borrowing import borrowed
+from corpus.buffers import bounds
 from corpus.classes import CODE_POINTS, KIND, OTHER, classes, decode
 from corpus.documents import Batch
 from corpus.edits import Spans
@@ -240,7 +241,7 @@ def only(spans: Spans, kept: np.ndarray) -> Spans:
     """The spans of the documents in `kept` (bool [N]); the others have none."""
     counts = np.diff(spans.first)
     held = np.repeat(kept, counts)
-    return Spans(np.r_[np.int64(0), np.cumsum(counts * kept)], spans.starts[held], spans.ends[held])
+    return Spans(bounds(counts * kept), spans.starts[held], spans.ends[held])
 
 
 def composed(early: Spans, early_sizes: np.ndarray, late: Spans, late_sizes: np.ndarray) -> tuple[Spans, np.ndarray]:

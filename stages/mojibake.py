@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from corpus.buffers import utf8
+from corpus.buffers import bounds, utf8
 from corpus.classes import CODE_POINTS, decode
 from corpus.edits import Spans
 
@@ -111,7 +111,7 @@ def mended(text: pa.Array, asked: np.ndarray) -> tuple[Spans, list[bytes]]:
             by.append(now)
             counts[n] += 1
     starts, ends = np.array(spans, np.int64).reshape(-1, 2).T
-    return Spans(np.r_[np.int64(0), np.cumsum(counts)], starts.copy(), ends.copy()), by
+    return Spans(bounds(counts), starts.copy(), ends.copy()), by
 
 
 def _change(line: str, fixed: str) -> tuple[int, int, bytes] | None:

@@ -6,6 +6,7 @@ are `gopher_repetition` with `dialect: nemo`, which stand between the paragraphs
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from corpus.documents import TEXT, Batch, Columns
 from stages.base import WORDS, Column, Local
@@ -45,7 +46,7 @@ class Nemo(Local):
     def __post_init__(self) -> None:
         _ = self.rules  # a rule that nothing meets is refused while the recipe is read
 
-    @property
+    @cached_property
     def rules(self) -> tuple[Rule, ...]:
         """The table, in the pipeline's order: the first that fails is the reason. URLs come last."""
         return (

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from corpus.buffers import utf8
+from corpus.buffers import bounds, utf8
 from corpus.classes import CODE_POINTS, KIND, OTHER, classes, decode
 from corpus.edits import Spans
 
@@ -62,7 +62,7 @@ def composed_form(text: pa.Array, asked: np.ndarray) -> tuple[Spans, list[bytes]
             by.append(known[cluster])
             counts[n] += 1
     starts, ends = np.array(spans, np.int64).reshape(-1, 2).T
-    return Spans(np.r_[np.int64(0), np.cumsum(counts)], starts.copy(), ends.copy()), by
+    return Spans(bounds(counts), starts.copy(), ends.copy()), by
 
 
 @njit(nogil=True, cache=True)

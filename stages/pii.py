@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from corpus.buffers import bounds
 from corpus.documents import DROP, TEXT, VALUE, Batch, Columns
 from corpus.edits import SPANS, Spans, cut, recorded
 from corpus.errors import RecipeError
@@ -195,7 +196,7 @@ def _counts(found: Pieces, documents: int) -> np.ndarray:
 
 
 def _chosen(found: Pieces, kept: np.ndarray) -> Pieces:
-    first = np.r_[np.int64(0), np.cumsum(kept)][found.first]
+    first = bounds(kept)[found.first]
     return Pieces(first, *(column[kept] for column in found[1:]))
 
 

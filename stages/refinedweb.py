@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
+from corpus.buffers import bounds
 from corpus.documents import DROP, TEXT, VALUE, Batch, Columns
 from corpus.edits import SPANS, cut, recorded
 from stages.base import WORDS, Column, Local
@@ -68,7 +69,7 @@ class RefinedWeb(Local):
         limits = (*shares, self.min_words_per_line, self.max_words_edited, dclm)
         pieces, touched, counts = edited(batch, found, limits)
         words = (batch.words.first, batch.words.starts)
-        flagged = (np.r_[np.int64(0), np.cumsum(touched)][found.first], found.starts[touched], found.ends[touched])
+        flagged = (bounds(touched)[found.first], found.starts[touched], found.ends[touched])
         gone = count(batch) - within(*words, *pieces[:3]) if dclm else within(*words, *flagged)
         share = np.where(count(batch) == gone, 1.0, per(gone, count(batch)))
         stays = share <= self.max_removed_share

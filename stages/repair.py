@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus.buffers import utf8
+from corpus.buffers import bounds, utf8
 from corpus.documents import TEXT, Batch, Columns
 from corpus.edits import SPANS, Spans, cut, recorded
 from corpus.errors import RecipeError
@@ -82,7 +82,7 @@ class Repair(Local):
         sizes, all_counts = np.zeros(len(batch), np.int64), np.zeros((len(_COLUMNS), len(batch)), np.int64)
         sizes[rows], all_counts[:, rows] = np.diff(spans.first), counts
         columns: Columns = {name: pa.array(all_counts[row]) for row, (name, _) in enumerate(_COLUMNS)}
-        columns["repair_spans"] = recorded(Spans(np.r_[np.int64(0), np.cumsum(sizes)], spans.starts, spans.ends))
+        columns["repair_spans"] = recorded(Spans(bounds(sizes), spans.starts, spans.ends))
         return columns | {TEXT: text.take(pa.array(place, mask=place < 0))}
 
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
+from corpus.buffers import bounds
 from corpus.documents import DROP, TEXT, VALUE, Columns, halves
 from corpus.edits import SPANS, Spans, cut, recorded
 from corpus.errors import RecipeError
@@ -77,7 +78,7 @@ class Repeats(Global, ABC):
         left = np.zeros(len(text), np.int64)
         left[changed] = np.diff(words(fresh.drop_null()).first)
         gone = pa.array(changed & (left < self.least_left_words))
-        size = np.r_[np.int64(0), np.cumsum(spans.ends - spans.starts)]
+        size = bounds(spans.ends - spans.starts)
         columns = {
             DROP: pc.if_else(gone, REASON, pa.nulls(len(text), pa.string())),
             VALUE: pc.if_else(gone, pa.array(left.astype(np.float64)), None),

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from corpus.buffers import utf8
+from corpus.buffers import bounds, utf8
 from corpus.classes import BREAK, KIND, SPACE, classes, decode
 from corpus.hashing import mix64
 from corpus.words import Words
@@ -73,7 +73,7 @@ def capped(counts: np.ndarray, ngram: int, most: int) -> int:
 def _offsets(counts: np.ndarray, ngram: int, most: int) -> np.ndarray:
     """Where the shingles of each text go: int64 [N + 1]."""
     many = np.minimum(np.maximum(counts - ngram + 1, np.minimum(counts, 1)), most)
-    return np.r_[np.int64(0), np.cumsum(many)]
+    return bounds(many)
 
 
 @njit(nogil=True, cache=True)

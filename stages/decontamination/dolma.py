@@ -6,6 +6,7 @@ A paragraph is a line, as Dolma's tagger has it. Dolma asks a Bloom filter; here
 import numpy as np
 import pyarrow as pa
 
+from corpus.buffers import bounds
 from corpus.documents import Batch
 from corpus.words import words
 from stages.decontamination.items import Item
@@ -21,7 +22,7 @@ def _index(items: list[Item], least_words: int, most_items: int, frequent: np.nd
     split = words(pa.array([f"{item.question}\n{item.answer}" for item in items], pa.large_string()))
     size = np.searchsorted(split.starts, split.line_ends) - np.searchsorted(split.starts, split.line_starts)
     item = np.repeat(np.arange(len(items)), np.diff(split.line_first))
-    first = np.r_[np.int64(0), np.cumsum(size)]
+    first = bounds(size)
     return index(Sequences(first, split.hashes, item, np.where(size >= LEAST_WORDS, size, 0)), most_items, frequent)
 
 

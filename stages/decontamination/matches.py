@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numba import njit
 
+from corpus.buffers import bounds
 from corpus.documents import Batch
 from corpus.edits import Spans
 from stages.decontamination.items import Item
@@ -104,7 +105,7 @@ def merged(found: Matches, rows: int) -> Spans:
     """The pieces of each of `rows` documents that matches cover, those that overlap or touch as one."""
     order = np.lexsort((found.end, found.start, found.row))
     row, starts, ends, count = _merged(found.row[order], found.start[order], found.end[order])
-    first = np.r_[np.int64(0), np.cumsum(np.bincount(row[:count], minlength=rows))]
+    first = bounds(np.bincount(row[:count], minlength=rows))
     return Spans(first, starts[:count], ends[:count])
 
 

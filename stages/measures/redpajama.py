@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from corpus.buffers import bounds
 from corpus.classes import KIND, LOWER, classes, decode, encode, folds
 from corpus.documents import TEXT, Batch
 from stages.measures.base import Measure, Rows, once, per
@@ -143,7 +144,7 @@ def ended_lines(batch: Batch) -> Segments:
     last = pieces.first[1:] - 1
     kept = np.ones(len(pieces.starts), np.bool_)
     kept[last[pieces.starts[last] == pieces.ends[last]]] = False
-    return Segments(np.r_[np.int64(0), np.cumsum(kept)][pieces.first], pieces.starts[kept], pieces.ends[kept])
+    return Segments(bounds(kept)[pieces.first], pieces.starts[kept], pieces.ends[kept])
 
 
 @once

@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pyarrow as pa
 
+from corpus.buffers import bounds
 from corpus.documents import Batch
 from corpus.words import Tokens
 from stages.measures.base import Measure, Rows, once, per
@@ -119,7 +120,7 @@ class _Reading(NamedTuple):
 def run_characters(batch: Batch) -> np.ndarray:
     """Code points that are not white space, at least 1: int64 [N]."""
     split = tokens(batch, "whitespace")
-    sizes = np.r_[np.int64(0), np.cumsum(hashed(batch.utf8[1], split.starts, split.ends)[1])]
+    sizes = bounds(hashed(batch.utf8[1], split.starts, split.ends)[1])
     return np.maximum(np.diff(sizes[split.first]), 1)
 
 
