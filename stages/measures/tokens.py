@@ -86,7 +86,7 @@ def held() -> np.ndarray:
 def _units(data, first, starts, ends, held, out, lengths):  # type: ignore[no-untyped-def]
     data, held = borrowed(data), borrowed(held)
     for n in range(len(first) - 1):
-        all_chars = alphabetic = worded = worded_chars = symbols = marks = np.int64(0)  # in registers: half the time
+        all_chars = alphabetic = worded = worded_chars = symbols = marks = np.int64(0)  # in registers, not in `out`
         for t in range(first[n], first[n + 1]):
             a, b = starts[t], ends[t]
             bits, chars, i = np.uint8(0), np.int64(0), a
@@ -196,7 +196,7 @@ def _listed_short(data, first, starts, ends, keys, out):  # type: ignore[no-unty
                 for i in range(size):
                     x |= np.uint64(data[a + i]) << np.uint64(8 * i)
             h = x * _MIX
-            if sieve[h >> np.uint64(58)] >> (h >> np.uint64(52) & np.uint64(63)) & np.uint64(1):
+            if x and sieve[h >> np.uint64(58)] >> (h >> np.uint64(52) & np.uint64(63)) & np.uint64(1):
                 for i in range(len(keys)):
                     if keys[i] == x and data[a + size - 1]:  # "a" and "a\0" are the same number
                         out[0, n] += seen[i] != n
