@@ -235,7 +235,7 @@ def test_a_stopped_run_says_so_leaves_no_worker_and_goes_on(large, tmp_path, how
     assert json.loads(out.splitlines()[-1])["error"]["kind"] == "Stopped"
     assert "Traceback" not in err
     assert "winnow: stopped" in err
-    end = time.monotonic() + 120  # Ray's agents look for their raylet now and then: of ten stops three took them over 60 s
+    end = time.monotonic() + 120  # Ray's agents look for their raylet now and then, 3 times in 10 after 60 s
     while living(family) and time.monotonic() < end:
         time.sleep(0.1)
     assert not living(family)
