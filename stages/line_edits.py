@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from corpus.bits import marked
 from corpus.borrowing import borrowed
 from corpus.buffers import bounds
 from corpus.classes import CODE_POINTS, KIND, OTHER, classes, decode
@@ -26,7 +27,7 @@ UPPER, DIGIT, DECIMAL, WORD = 1, 2, 4, 8
 """Bits of `traits`: `str.isupper`, `isdigit`, `isdecimal` (\\d of Python's `re`), and its word characters (\\w)."""
 
 _FAR = np.int64(2**62)  # behind every place
-_ONES, _HIGH, _SPACES, _SEVENS = (np.uint64(byte * 0x0101_0101_0101_0101) for byte in (0x01, 0x80, 0x20, 0x7F))
+_HIGH, _SPACES, _SEVENS = (np.uint64(byte * 0x0101_0101_0101_0101) for byte in (0x80, 0x20, 0x7F))
 BREAKS = (b"", b"\n")
 """What the spans of `between` are replaced by."""
 
@@ -140,7 +141,7 @@ def _plain_words(data, b, end, most, longest):  # type: ignore[no-untyped-def]
             break
         spaces = ~((x ^ _SPACES) + _SEVENS) & _HIGH
         starts = (spaces << np.uint64(8) | before) & ~spaces & _HIGH
-        count += np.int64(((starts >> np.uint64(7)) * _ONES) >> np.uint64(56))
+        count += marked(starts)
         before = spaces >> np.uint64(56)
         b += 8
     if b > begin and data[b - 1] != 0x20:

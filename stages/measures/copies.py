@@ -9,16 +9,16 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from corpus.bits import marked
 from corpus.borrowing import borrowed
 from corpus.documents import Batch
-from corpus.hashing import combine, eight_bytes
+from corpus.hashing import combine, eight_bytes, stirred
 from stages.measures.base import once
 from stages.measures.characters import properties
 from stages.measures.segments import Segments, blank_line_paragraphs, line_feed, newline_lines, stripped
 
-_ONES, _HIGH = (np.uint64(byte * 0x0101_0101_0101_0101) for byte in (0x01, 0x80))
+_HIGH = np.uint64(0x8080_8080_8080_8080)
 _SEED = np.uint64(0x434F50494553)  # "COPIES"
-_MIX = np.uint64(0xD1342543DE82EF95)  # as in corpus/hashing.py
 
 
 class Copies(NamedTuple):
@@ -176,8 +176,7 @@ def _key(data, a, b):  # type: ignore[no-untyped-def]
     h, chars = combine(_SEED, np.uint64(b - a)), np.int64(b - a)
     while a + 8 <= b:
         x = eight_bytes(data, a)
-        h = (h ^ x) * _MIX  # one product: a third of `combine`, whose next waits for three
-        h ^= h >> np.uint64(32)
+        h = stirred(h, x)
         chars -= _going_on(x)
         a += 8
     tail = np.uint64(0)
@@ -192,5 +191,4 @@ def _key(data, a, b):  # type: ignore[no-untyped-def]
 @njit(inline="always")
 def _going_on(x):  # type: ignore[no-untyped-def]
     """How many of eight bytes go on with a character: 10xxxxxx."""
-    x &= ~(x << np.uint64(1)) & _HIGH
-    return np.int64(((x >> np.uint64(7)) * _ONES) >> np.uint64(56))
+    return marked(x & ~(x << np.uint64(1)) & _HIGH)

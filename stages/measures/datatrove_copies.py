@@ -8,7 +8,7 @@ Six of seven are told apart so, and the others hashed once for all sizes.
 import numpy as np
 from numba import njit
 
-from corpus.hashing import combine, eight_bytes
+from corpus.hashing import combine, eight_bytes, stirred
 from stages.measures.datatrove_tops import table_size
 
 FARTHEST = 64
@@ -117,8 +117,7 @@ def copies(stream, at, count, size, ascii, heads, listed, few, states, keys):  #
         if size > 5:
             i, h = a + ((at[t + size - 1] - a) & -8), states[t]
         while i + 8 <= b:
-            h = (h ^ eight_bytes(stream, i)) * _MIX
-            h ^= h >> np.uint64(32)
+            h = stirred(h, eight_bytes(stream, i))
             i += 8
         states[t] = h
         if t < reach:

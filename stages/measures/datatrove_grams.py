@@ -8,14 +8,13 @@ scripts/bench_filters.py.
 import numpy as np
 from numba import njit
 
-from corpus.hashing import eight_bytes
+from corpus.hashing import eight_bytes, stirred
 from corpus.words import Tokens
 from stages.measures.datatrove_copies import FARTHEST, begun_alike, chars_of, copies
 from stages.measures.datatrove_tops import pairs_of, table_size, top
 
 _TOPS = (2, 3, 4)
 _ALL = ~np.uint64(0)
-_MIX = np.uint64(0xD1342543DE82EF95)  # as in corpus/hashing.py
 _SLACK = FARTHEST + 16  # bytes behind the stream that a step of eight may touch, or a window look at
 
 
@@ -83,8 +82,7 @@ def _stream(data, starts, ends, stream, at, hashes):  # type: ignore[no-untyped-
             for k in range(8):
                 stream[np.uint64(o + i) + np.uint64(k)] = np.uint8(x >> np.uint64(8 * k))
             left = size - i
-            h = (h ^ (x & (_ALL >> np.uint64(64 - 8 * left)) if left < 8 else x)) * _MIX
-            h ^= h >> np.uint64(32)
+            h = stirred(h, x & (_ALL >> np.uint64(64 - 8 * left)) if left < 8 else x)
             i += 8
         hashes[t] = h
         o += size
